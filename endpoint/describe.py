@@ -1,0 +1,138 @@
+"""What a release says about one resource: its statements, its parts', what points to it, and the names of all these."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from endpoint.engine import Engine
+
+RDFS_LABEL = "http://www.w3.org/2000/01/rdf-schema#label"
+INCOMING_LIMIT = 200
+
+# What may stand between < and > (SPARQL 1.1, production IRIREF), in an absolute IRI.
+_IRI = re.compile(r'[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20<>"{}|^`\\]*')
+
+
+@dataclass(frozen=True)
+class Term:
+    """The object of a statement: an IRI, or a literal with its datatype or language."""
+
+    kind: Literal["iri", "literal"]
+    value: str
+    datatype: str | None = None
+    lang: str | None = None
+
+
+@dataclass(frozen=True)
+class Description:
+    """A resource as a release describes it.
+
+    `quads` are its own statements and those of its parts (IRIs under its own, linked to it in at most two steps), with
+    the graph each stands in; `incoming` the statements of others that point to it (`incoming_cut`: there were more than
+    200); `labels` the names, by language ("" for none), of every IRI mentioned that has one.
+    """
+
+    iri: str
+    quads: list[tuple[str, str, Term, str]]
+    incoming: list[tuple[str, str, str]] = field(default_factory=list)
+    incoming_cut: bool = False
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def iri_token(iri: str) -> str | None:
+    """The IRI between angle brackets, safe in a query's text; None for a string that cannot be an IRI."""
+    # Lone surrogates stand for bytes that were not UTF-8: no IRI has them, and they could not be sent.
+    if not _IRI.fullmatch(iri) or any("\ud800" <= c <= "\udfff" for c in iri):
+        return None
+    return f"<{iri}>"
+
+
+# Parts that point to the resource, instead of being pointed to, are looked for among its first incoming links only:
+# something that half the release points to (a programme, a class) has no such parts and must not cost a scan.
+_ABOUT = """
+SELECT DISTINCT ?g ?s ?p ?o ?in WHERE {
+  { BIND(%(iri)s AS ?s) GRAPH ?g { %(iri)s ?p ?o } }
+  UNION { GRAPH ?l { %(iri)s ?p1 ?s } %(part)s GRAPH ?g { ?s ?p ?o } }
+  UNION { { SELECT ?s WHERE { GRAPH ?l { ?s ?p1 %(iri)s } } LIMIT 2000 } %(part)s GRAPH ?g { ?s ?p ?o } }
+  UNION { GRAPH ?l { %(iri)s ?p1 ?m } FILTER(isIRI(?m) && STRSTARTS(STR(?m), %(prefix)s))
+          GRAPH ?k { ?m ?p2 ?s } %(part)s GRAPH ?g { ?s ?p ?o } }
+  UNION { SELECT ?g ?s ?p ?in WHERE { GRAPH ?g { ?s ?p %(iri)s } BIND(true AS ?in)
+          FILTER(!STRSTARTS(STR(?s), %(prefix)s)) } LIMIT %(limit)d }
+}"""
+
+_EXISTING = "SELECT ?s WHERE { VALUES ?s { %s } FILTER EXISTS { GRAPH ?g { ?s ?p ?o } } }"
+_LABELS = "SELECT DISTINCT ?x ?l WHERE { VALUES ?x { %s } GRAPH ?g { ?x <%s> ?l } }"
+
+
+def _rows(engine: Engine, text: str) -> list[dict[str, dict[str, str]]]:
+    answer: dict[str, Any] = json.loads(engine.query(text).read())
+    rows: list[dict[str, dict[str, str]]] = answer["results"]["bindings"]
+    return rows
+
+
+def _term(cell: dict[str, str]) -> Term:
+    if cell["type"] == "uri":
+        return Term("iri", cell["value"])
+    if cell["type"] == "bnode":  # a release has none (DESIGN: no blank nodes); a remote endpoint might
+        return Term("iri", f"_:{cell['value']}")
+    return Term("literal", cell["value"], cell.get("datatype"), cell.get("xml:lang"))
+
+
+def labels(engine: Engine, iris: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The rdfs:labels of these IRIs, from every graph (the ontology's too): IRI -> language ("" for none) -> label."""
+    tokens = [token for iri in sorted(set(iris)) if (token := iri_token(iri))]
+    found: dict[str, dict[str, str]] = {}
+    for start in range(0, len(tokens), 2000):  # keeps each query's text far below any limit of length
+        for row in _rows(engine, _LABELS % (" ".join(tokens[start : start + 2000]), RDFS_LABEL)):
+            by_language = found.setdefault(row["x"]["value"], {})
+            by_language.setdefault(row["l"].get("xml:lang", ""), row["l"]["value"])
+    return found
+
+
+def existing(engine: Engine, iris: Iterable[str]) -> str | None:
+    """The first of these IRIs that the release says something about; None when it knows none of them."""
+    wanted = list(iris)
+    tokens = [token for iri in wanted if (token := iri_token(iri))]
+    if not tokens:
+        return None
+    found = {row["s"]["value"] for row in _rows(engine, _EXISTING % " ".join(tokens))}
+    return next((iri for iri in wanted if iri in found), None)
+
+
+def describe(engine: Engine, iri: str, *, with_labels: bool = True) -> Description | None:
+    """What the release says about this IRI; None when it says nothing (or it is no IRI at all).
+
+    `with_labels=False` leaves `labels` empty and saves a query. Raises an EngineError when the engine cannot answer.
+    """
+    token = iri_token(iri)
+    if token is None:
+        return None
+    # No IRI holds a quote or a backslash (checked above), so it can stand in a string as it is.
+    prefix = f'"{iri}/"'
+    text = _ABOUT % {
+        "iri": token,
+        "prefix": prefix,
+        "part": f"FILTER(isIRI(?s) && STRSTARTS(STR(?s), {prefix}))",
+        "limit": INCOMING_LIMIT + 1,
+    }
+    quads: list[tuple[str, str, Term, str]] = []
+    incoming: list[tuple[str, str, str]] = []
+    for row in _rows(engine, text):
+        subject, predicate, graph = row["s"]["value"], row["p"]["value"], row["g"]["value"]
+        if "in" in row:
+            incoming.append((subject, predicate, graph))
+        else:
+            quads.append((subject, predicate, _term(row["o"]), graph))
+    if not quads:
+        return None  # pointed to at most: there is nothing to say about it
+    # Own statements first, parts after; the order of an answer must not depend on the engine's mood.
+    quads.sort(
+        key=lambda q: (q[0] != iri, q[0], q[1], q[2].kind, q[2].value, q[2].lang or "", q[2].datatype or "", q[3])
+    )
+    cut = len(incoming) > INCOMING_LIMIT
+    incoming = sorted(incoming[:INCOMING_LIMIT])
+    mentioned = {x for s, p, _o, g in quads for x in (s, p, g)} | {x for link in incoming for x in link}
+    mentioned |= {o.value for _s, _p, o, _g in quads if o.kind == "iri"}
+    return Description(iri, quads, incoming, cut, labels(engine, mentioned) if with_labels else {})

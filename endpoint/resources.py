@@ -1,0 +1,234 @@
+"""Linked data: /id/… leads to /doc/… (a page) or /data/… (RDF), and /onto/ to the vocabulary.
+
+IRIs are served by path: whatever host answers, `{base}id/x` is found at /id/x: a laptop dereferences production IRIs.
+"""
+
+from collections.abc import Iterable
+
+import pyoxigraph as ox
+from flask import Blueprint, Response, current_app, request
+from werkzeug.exceptions import NotFound
+
+from endpoint import addresses, errors, formats, pages
+from endpoint.describe import Description, Term, describe, existing
+from endpoint.engine import NotAcceptable
+from endpoint.formats import HTML, Format
+from endpoint.rdf import serialise, written
+from endpoint.release import Release
+from endpoint.service import Service
+from endpoint.terms import ONTO
+
+blueprint = Blueprint("resources", __name__)
+
+
+def _service() -> Service:
+    service: Service = current_app.extensions["cupola"]
+    return service
+
+
+def _iris(path: str) -> list[str]:
+    base = _service().release.base
+    return [f"{base}id/{spelt}" for spelt in addresses.spellings(path)]
+
+
+def _described(path: str) -> Description | None:
+    engine = _service().engine
+    return next((found for iri in _iris(path) if (found := describe(engine, iri, with_labels=False))), None)
+
+
+def _split(path: str) -> tuple[str, Format | None]:
+    """A path without its extension, and the graph format it names; None when it ends in no such extension."""
+    stem, _, extension = path.rpartition(".")
+    known = next((f for f in formats.of("graph") if f.extension == extension), None)
+    return (stem, known) if known and stem else (path, None)
+
+
+def asked_format() -> Format | None:
+    """The graph format of `?format=`; None without one. Raises NotAcceptable for a name that is none."""
+    name = request.args.get("format")
+    if not name or name.lower() in ("html", HTML):
+        return None
+    found = formats.named(name, "graph")
+    if found is None:
+        raise NotAcceptable(f"There is no graph format {name!r}.", "graph")
+    return found
+
+
+def best(*, html: bool) -> Format | str | None:
+    """What to answer with: a graph format, HTML (if offered), or None when the client takes neither.
+
+    RDF comes first for clients without a wish: whoever wants pages (a browser) says so.
+    """
+    if html and request.args.get("format", "").lower() in ("html", HTML):
+        return HTML
+    if (by_name := asked_format()) is not None:
+        return by_name
+    types: dict[str, Format | str] = dict(formats.by_type("graph"))
+    if html:
+        types |= {HTML: HTML, "application/xhtml+xml": HTML}
+    chosen = formats.negotiate(request.accept_mimetypes, types)
+    return types[chosen] if chosen is not None else None
+
+
+def _unknown(path: str) -> NotFound:
+    return NotFound(f"This release says nothing about {_service().release.base}id/{addresses.address(path)}.")
+
+
+@blueprint.get("/id/<path:_path>")
+def identifier(_path: str) -> Response:
+    """303 to what is said about a thing: its page or its data, by extension, `?format=` or Accept."""
+    raw = addresses.after("/id/")
+    stem, by_extension = _split(raw)
+    engine = _service().engine
+    iri = existing(engine, _iris(raw))
+    if iri is not None:
+        by_extension = None  # the dot belongs to the identifier
+    elif by_extension is not None:
+        iri = existing(engine, _iris(stem))
+    if iri is None:
+        raise _unknown(raw)
+    chosen = by_extension or best(html=True)
+    if chosen is None:
+        return errors.not_acceptable(("graph",), html=True)
+    target = addresses.address(iri.removeprefix(_service().release.base + "id/"))
+    where = f"/doc/{target}" if isinstance(chosen, str) else f"/data/{target}.{chosen.extension}"
+    if isinstance(chosen, str) and (lang := request.args.get("lang")) in ("it", "en"):
+        where += f"?lang={lang}"
+    response = see_other(where)
+    response.headers.extend(_links(iri, None, ()))
+    return response
+
+
+@blueprint.get("/doc/<path:_path>")
+def document(_path: str) -> Response:
+    """The page about a thing."""
+    service = _service()
+    raw = addresses.after("/doc/")
+    found = next((d for iri in _iris(raw) if (d := describe(service.engine, iri))), None)
+    if found is None:
+        raise _unknown(raw)
+    response = pages.resource_page(found.iri, found)
+    response.headers.extend(_links(found.iri, None, found.quads))
+    return response
+
+
+@blueprint.get("/data/<path:_path>")
+def data(_path: str) -> Response:
+    """The data about a thing: in the format its extension names, else by `?format=` or Accept."""
+    raw = addresses.after("/data/")
+    stem, chosen = _split(raw)
+    found = _described(stem)
+    if found is None and chosen is not None:
+        chosen, found = None, _described(raw)  # the dot belongs to the identifier
+    if found is None:
+        raise _unknown(raw)
+    negotiated = chosen is None
+    if chosen is None:
+        wish = best(html=False)
+        if not isinstance(wish, Format):
+            return errors.not_acceptable(("graph",))
+        chosen = wish
+    response = Response(serialise(found, chosen), content_type=chosen.content_type)
+    response.headers.extend(_links(found.iri, chosen, found.quads))
+    if negotiated:
+        response.vary.add("Accept")
+        response.headers["Content-Location"] = f"{request.root_path}{_data(found.iri)}.{chosen.extension}"
+    if found.incoming_cut:
+        response.headers["X-Cupola-Incoming"] = f"only the first {len(found.incoming)} links to it are here"
+    return cached(response, _service().release, chosen.extension)
+
+
+def see_other(where: str) -> Response:
+    """303 to a path of this same host, chosen by Accept."""
+    where = request.root_path + where
+    response = Response(f"See {where}\n", 303, {"Location": where}, mimetype="text/plain")
+    response.vary.add("Accept")
+    return response
+
+
+def cached(response: Response, release: Release, variant: str) -> Response:
+    """Give an answer made from the release alone its validators, and leave out the body the client has (304)."""
+    response.set_etag(f"{release.id}-{variant}", weak=True)
+    response.last_modified = release.created
+    response.headers["Cache-Control"] = "no-cache"  # keep it, but ask whether there is a new release
+    response.make_conditional(request)
+    return response
+
+
+def _data(iri: str) -> str:
+    return "/data/" + addresses.address(iri.removeprefix(_service().release.base + "id/"))
+
+
+def _links(iri: str, here: Format | None, quads: Iterable[tuple[str, str, Term, str]]) -> list[tuple[str, str]]:
+    """Link headers, as in Signposting (https://signposting.org/FAIR/): what this is of, its other forms, licences."""
+    release, root = _service().release, request.root_path
+    where = root + _data(iri)
+    links = [f'<{addresses.address(iri)}>; rel="cite-as"']
+    relation = "alternate" if here else "describedby"
+    links += [
+        f'<{where}.{fmt.extension}>; rel="{relation}"; type="{fmt.media_type}"'
+        for fmt in formats.of("graph")
+        if fmt != here
+    ]
+    page = f"{root}/doc/{where.removeprefix(root + '/data/')}"
+    if here:
+        links.append(f'<{addresses.address(iri)}>; rel="describes"')
+        links.append(f'<{release.base}data/{where.removeprefix(root + "/data/")}.{here.extension}>; rel="canonical"')
+        links.append(f'<{page}>; rel="alternate"; type="{HTML}"')
+    graphs = {graph for *_, graph in quads}
+    links += [f'<{each}>; rel="license"' for each in sorted({v for k, v in release.licences.items() if k in graphs})]
+    return [("Link", ", ".join(links))]
+
+
+@blueprint.get("/onto/")
+def ontology() -> Response:
+    """The vocabulary: RDF as a whole, or its page."""
+    chosen = best(html=True)
+    if chosen is None:
+        return errors.not_acceptable(("graph",), html=True)
+    if isinstance(chosen, str):
+        engine = _service().engine
+        names = (ONTO, ONTO.rstrip("/"))
+        found = next((d for iri in names if (d := describe(engine, iri))), None) or Description(ONTO, [])
+        response = pages.ontology_page(found)
+    else:
+        response = _ontology(chosen)
+    response.vary.add("Accept")
+    return response
+
+
+@blueprint.get("/onto.<extension>")
+def ontology_file(extension: str) -> Response:
+    """The vocabulary in one format."""
+    chosen = next((f for f in formats.of("graph") if f.extension == extension), None)
+    if chosen is None:
+        raise NotFound(f"No such format. Available: {formats.listing(['graph'])}.")
+    return _ontology(chosen)
+
+
+@blueprint.get("/onto/<path:_term>")
+def term(_term: str) -> Response:
+    """303 from a term to the vocabulary it is defined in."""
+    iris = [ONTO + spelt for spelt in addresses.spellings(addresses.after("/onto/"))]
+    iri = existing(_service().engine, iris)
+    if iri is None:
+        raise NotFound("The vocabulary of this release has no such term; all of them are at /onto/.")
+    chosen = best(html=True)
+    if chosen is None:
+        return errors.not_acceptable(("graph",), html=True)
+    where = (
+        f"/onto/#{addresses.address(iri.removeprefix(ONTO))}"
+        if isinstance(chosen, str)
+        else f"/onto.{chosen.extension}"
+    )
+    return see_other(where)
+
+
+def _ontology(fmt: Format) -> Response:
+    service = _service()
+    text = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{service.release.base}graph/ontology> {{ ?s ?p ?o }} }}"
+    triples = ox.parse(service.engine.query(text).read(), format=ox.RdfFormat.N_TRIPLES)
+    ordered = sorted(triples, key=lambda quad: (quad.subject.value, quad.predicate.value, str(quad.object)))
+    response = Response(written(ordered, fmt), content_type=fmt.content_type)
+    response.headers["Link"] = f'<{ONTO}>; rel="canonical"'
+    return cached(response, service.release, fmt.extension)

@@ -1,0 +1,139 @@
+"""What the parts of the application share: the release being served, its engine, the settings, the counters."""
+
+import logging
+import threading
+import time
+from collections import Counter
+
+from flask import g, has_app_context
+
+from endpoint.engine import Engine
+from endpoint.engine.local import LocalEngine
+from endpoint.engine.remote import RemoteEngine
+from endpoint.release import NoRelease, Release, current, target
+from endpoint.settings import Settings
+
+LOOK = 1.0  # seconds between two looks at the `current` link
+
+log = logging.getLogger("cupola")
+
+
+class Serving:
+    """A release with its engine, and how many requests are using them."""
+
+    def __init__(self, release: Release, link: str | None, settings: Settings) -> None:
+        self.release, self.link = release, link
+        self.engine: Engine = (
+            RemoteEngine(settings) if settings.remote_endpoint else LocalEngine(release.store, settings)
+        )
+        self.users = 0
+
+
+class Service:
+    """The release and engine to use now.
+
+    Within a request `release` and `engine` belong together and stay the same from its start to its end, even when a new
+    release takes over in between; the old engine ends with its last request.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.counts: Counter[tuple[str, ...]] = Counter()
+        self.counting = threading.Lock()
+        self._lock = threading.Lock()
+        self._looking = threading.Lock()
+        self._looked = 0.0
+        self._serving: Serving | None = None
+        self._closed = False
+        self._why = ""
+
+    @property
+    def release(self) -> Release:
+        """The release being served. Raises NoRelease when there is none."""
+        return self._now().release
+
+    @property
+    def engine(self) -> Engine:
+        """The engine over that release. Raises NoRelease when there is none."""
+        return self._now().engine
+
+    def count(self, *name: str) -> None:
+        """Count one more of something, for /metrics."""
+        with self.counting:
+            self.counts[name] += 1
+
+    def enter(self) -> None:
+        """A request begins: look for a new release (at most once a second) and hold on to the one there is."""
+        self._look()
+        with self._lock:
+            if self._serving is not None:
+                self._serving.users += 1
+                g.cupola_serving = self._serving
+
+    def leave(self) -> None:
+        """The request is over."""
+        serving: Serving | None = g.pop("cupola_serving", None)
+        if serving is None:
+            return
+        with self._lock:
+            serving.users -= 1
+            over = serving.users == 0 and serving is not self._serving
+        if over:
+            serving.engine.close()
+
+    def close(self) -> None:
+        """End the workers; the server stops."""
+        with self._looking:
+            self._closed = True
+            with self._lock:
+                serving, self._serving = self._serving, None
+        if serving is not None:
+            serving.engine.kill()
+
+    def _now(self) -> Serving:
+        if has_app_context() and (pinned := g.get("cupola_serving")) is not None:
+            return pinned  # type: ignore[no-any-return]
+        self._look()
+        with self._lock:
+            if self._serving is None:
+                raise NoRelease(self._why)
+            return self._serving
+
+    def _look(self) -> None:
+        """Change to the release that `current` points to, if it is another one and its engine answers."""
+        # The first of several requests looks, the others go on with what there is; without any they wait.
+        if time.monotonic() - self._looked < LOOK or not self._looking.acquire(blocking=self._serving is None):
+            return
+        try:
+            if self._closed or time.monotonic() - self._looked < LOOK:
+                return
+            link = target(self.settings.releases)
+            if self._serving is None or link != self._serving.link:
+                self._change(link)
+            self._looked = time.monotonic()
+        finally:
+            self._looking.release()
+
+    def _change(self, link: str | None) -> None:
+        old = self._serving
+        try:
+            new = Serving(current(self.settings.releases), link, self.settings)
+        except NoRelease as none:
+            self._refuse(str(none))
+            return
+        if not new.engine.alive():
+            new.engine.kill()
+            self._refuse(f"The engine over release {new.release.id} does not answer.")
+            return
+        with self._lock:
+            self._serving = new
+            over = old is not None and old.users == 0
+        log.info("serving release %s", new.release.id)
+        if old is not None and over:
+            old.engine.close()
+
+    def _refuse(self, why: str) -> None:
+        """Stay with the release there is; say so once."""
+        if why != self._why:
+            log.error("%s", why)
+        self._why = why

@@ -1,0 +1,169 @@
+"""Amounts in euro as Italians write them -> exact decimals. Pure and vectorised; a float is never made.
+
+Both conventions are read where they cannot be confused: "1.190.893,72", "1 190 893,72", "1'190'893.72" and
+"1,190,893.72" are one amount. A single dot before three digits parts thousands ("1.234" is 1234, as everybody in
+Italy reads it); a single comma before three digits may be either, so "1,234" is ambiguous and nothing is chosen.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+import polars as pl
+
+TYPE: Final = pl.Decimal(20, 2)
+#: The largest amount that is believed, in euro: half of Italy's gross domestic product of a year.
+LIMIT: Final = Decimal("999999999999.99")
+
+#: What marks an amount in euro, before or after the figures.
+_EURO: Final = r"(?:€|(?i:\beuros?\b|\beur\b))\.?"
+#: What marks another currency: enough to say so, never to convert.
+_OTHER: Final = (
+    r"[$£¥₤₣]|(?i)\b(?:usd|gbp|chf|jpy|itl|lit|lir[ae]"
+    r"|dollar[io]|dollars?|sterlin[ae]|pounds?|franch[io]|yen)\b"
+)
+#: Words that multiply, and by which power of ten.
+_SCALES: Final = {
+    3: r"(?i)\s*\bmila$",
+    6: r"(?i)\s*\b(?:milion[ei]|mln\.?|mio\.?)$",
+    9: r"(?i)\s*\b(?:miliard[oi]|mld\.?|mrd\.?)$",
+}
+#: A remark in brackets after the figures: the amount then needs a person ("IVA inclusa"), the figures are suggested.
+_REMARK: Final = r"\s*(?:\([^()]*[A-Za-z][^()]*\)|(?i:\+?\s*(?:iva|i\.v\.a\.)(?:\s+\w+)?))$"
+
+_GROUP: Final = r"[1-9][0-9]{0,2}"  # thousands never begin with 0: "0.123" is a fraction
+_FIGURES: Final = (
+    r"^(?:"
+    rf"(?P<i1>{_GROUP}(?:\.[0-9]{{3}})+)(?:,(?P<d1>[0-9]+))?"  # 1.190.893,72
+    rf"|(?P<i2>{_GROUP}(?:,[0-9]{{3}})+)\.(?P<d2>[0-9]+)"  # 1,190,893.72
+    rf"|(?P<i3>{_GROUP}(?:,[0-9]{{3}}){{2,}})"  # 1,190,893
+    rf"|(?P<i4>{_GROUP}(?: [0-9]{{3}})+)(?:[.,](?P<d4>[0-9]+))?"  # 1 190 893,72
+    rf"|(?P<i5>{_GROUP}(?:'[0-9]{{3}})+)(?:[.,](?P<d5>[0-9]+))?"  # 1'190'893.72
+    rf"|(?P<both>{_GROUP},[0-9]{{3}})"  # 1,234
+    r"|(?P<i6>[0-9]+)(?:[.,](?P<d6>[0-9]+))?"  # 1190893,72  1190893.72
+    r")$"
+)
+
+_BLANKS: Final = r"[\s\u00a0\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff]+"
+
+
+def read(raw: pl.Series) -> pl.DataFrame:
+    """Amounts from strings, row by row: `value` (Decimal(20, 2), euro) or the `code` of what is wrong.
+
+    With `amount.ambiguous` come the `readings`; `suggestion` is what the figures say where only a remark is in the
+    way. A null string gives nulls throughout.
+    """
+    bare = (
+        pl.col("raw")
+        .str.replace_all(_BLANKS, " ")
+        .str.replace_all("[’‘`´ʼ]", "'")
+        .str.replace_all("[−–—‐‑]", "-")
+        .str.strip_chars(" ")
+    )
+    rows = raw.alias("raw").to_frame().with_columns(bare=bare)
+    rows = _figures(rows.with_columns(text=pl.col("bare")))
+    remark = pl.col("bare").str.contains(_REMARK) & (pl.col("code") == "amount.unreadable")
+    if rows.select(remark.any()).item():
+        without = _figures(rows.select("bare", text=pl.col("bare").str.replace(_REMARK, "")))
+        rows = rows.with_columns(suggestion=pl.when(remark).then(without["value"].cast(pl.String)))
+    else:
+        rows = rows.with_columns(suggestion=pl.lit(None, pl.String))
+    return rows.select("value", "code", "readings", "suggestion")
+
+
+def _figures(rows: pl.DataFrame) -> pl.DataFrame:
+    """`text` read as an amount: adds `value`, `code`, `readings`."""
+    # Most amounts are figures with nothing but a mark at one end: only the others go through the words.
+    core = pl.col("text").str.strip_prefix("€").str.strip_suffix("€").str.strip_chars(" ")
+    rows = rows.with_row_index("row").with_columns(core=core, scale=pl.lit(0), minus=pl.lit(False))
+    worded = _words(rows.filter(~pl.col("core").str.contains(r"^[0-9., ']*$")))
+    if worded.height:
+        rows = rows.update(worded, on="row")
+    rows = rows.with_columns(pl.col("core").str.extract_groups(_FIGURES).alias("found")).unnest("found")
+    whole = pl.coalesce(f"i{n}" for n in range(1, 7)).str.replace_all(r"[., ']", "")
+    # In "1.250 milioni" the dot may part thousands or decimals: said to be ambiguous, not decided.
+    doubtful = (pl.col("scale") > 0) & pl.col("core").str.contains(rf"^{_GROUP}\.[0-9]{{3}}$")
+    rows = rows.with_columns(
+        whole=whole,
+        cents=pl.coalesce(f"d{n}" for n in (1, 2, 4, 5, 6)).fill_null("").str.strip_chars_end("0"),
+        doubtful=doubtful | pl.col("both").is_not_null(),
+    )
+    return _valued(_scaled(rows))
+
+
+def _words(rows: pl.DataFrame) -> pl.DataFrame:
+    """Figures among words: `core` without them, the power of ten they stand for (`scale`), and whether `minus`."""
+    text = (
+        pl.col("text")
+        .str.replace(r"([0-9])([A-Za-z€])", "$1 $2")  # 500mila, 10€
+        .str.replace(r"([A-Za-z€])([0-9])", "$1 $2")
+        .str.replace(r" [Mm] ?€$", " mln")
+        .str.replace(r" [Kk] ?€$", " mila")
+        .str.replace(r"(?i)\s+di\s+euro$", "")  # 1,2 milioni di euro
+        .str.replace(rf"^{_EURO}\s*", "")
+        .str.replace(rf"\s*{_EURO}$", "")
+    )
+    scale = pl.coalesce(pl.when(text.str.contains(words)).then(pl.lit(power)) for power, words in _SCALES.items())
+    unscaled = pl.coalesce(
+        *(pl.when(text.str.contains(words)).then(text.str.replace(words, "")) for words in _SCALES.values()), text
+    )
+    brackets = unscaled.str.contains(r"^\([^()]*\)$")  # bookkeepers' minus
+    signed = unscaled.str.strip_chars(" ()").str.replace(rf"^([+-]?)\s*{_EURO}\s*", "$1")
+    return rows.select(
+        "row",
+        scale=scale.fill_null(0),
+        minus=signed.str.starts_with("-") | brackets,
+        core=pl.when(brackets | ~unscaled.str.contains("[()]"))
+        .then(signed.str.replace(r"^[+-]\s*", "").str.replace(r"([0-9]),(?:-{1,2}|={1,2})$", "$1"))  # no cents: ",-"
+        .otherwise(pl.lit("")),
+    )
+
+
+def _scaled(rows: pl.DataFrame) -> pl.DataFrame:
+    """Move as many decimals before the mark as the scale says: 1,2 milioni -> 1200000."""
+    whole, cents = pl.col("whole"), pl.col("cents")
+    moved = pl.lit(None, pl.String)
+    for power in _SCALES:
+        moved = pl.when(pl.col("scale") == power).then(cents.str.head(power).str.pad_end(power, "0")).otherwise(moved)
+    return rows.with_columns(
+        whole=(whole + moved.fill_null("")).str.strip_chars_start("0").str.replace("^$", "0"),
+        cents=cents.str.slice(pl.col("scale")),
+    )
+
+
+def _valued(rows: pl.DataFrame) -> pl.DataFrame:
+    whole, cents = pl.col("whole"), pl.col("cents")
+    zero = (whole == "0") & (cents == "")
+    digits = len(str(int(LIMIT)))
+    code = (
+        pl.when(pl.col("text").is_null())
+        .then(None)
+        .when(pl.col("text").str.contains(_OTHER) & pl.col("text").str.contains("[0-9]"))
+        .then(pl.lit("amount.other-currency"))
+        .when(pl.col("doubtful"))
+        .then(pl.lit("amount.ambiguous"))
+        .when(whole.is_null())
+        .then(pl.lit("amount.unreadable"))
+        .when(cents.str.len_chars() > 2)
+        .then(pl.lit("amount.too-precise"))
+        .when((pl.col("minus") & ~zero) | (whole.str.len_chars() > digits))
+        .then(pl.lit("amount.out-of-range"))
+    )
+    readings = pl.when(code == "amount.ambiguous").then(_readings())
+    exact = pl.when(code.is_null()).then(whole + "." + cents.str.pad_end(2, "0"))
+    return rows.with_columns(code=code, readings=readings, value=exact.str.to_decimal(scale=2).cast(TYPE))
+
+
+def _readings() -> pl.Expr:
+    """Turn "1,234" into "1234.00 / 1.234": the two ways a figure with one mark before three digits can be meant."""
+    parts, scale = pl.col("core").str.split(","), pl.col("scale")
+    parts = pl.when(parts.list.len() == 2).then(parts).otherwise(pl.col("core").str.split("."))
+    whole, rest = parts.list.get(0, null_on_oob=True), parts.list.get(1, null_on_oob=True)
+    zeros = pl.lit("0").repeat_by(scale).list.join("")
+    fewer = pl.lit("0").repeat_by(pl.max_horizontal(scale - 3, 0)).list.join("")
+    return (
+        pl.when(scale == 0)
+        .then(pl.format("{}{}.00 / {}.{}", whole, rest, whole, rest))
+        .otherwise(pl.format("{}{}{} / {}{}{}", whole, rest, zeros, whole, rest, fewer))
+    )

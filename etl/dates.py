@@ -1,0 +1,186 @@
+"""Dates as Italian sheets and open data write them -> calendar dates. Pure and vectorised.
+
+The day stands first unless the year does; months may be named in Italian or English (OpenCUP writes "22-JUL-2022").
+A time of day after the date is passed over. A year that cannot be is never repaired here: `meant` says which date
+the rest of the record points to, for a person to decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import polars as pl
+
+from etl import cup
+
+EARLIEST: Final = 1990
+LATEST: Final = 2100
+
+#: How months begin, in Italian and English; no two different months begin alike.
+_MONTHS: Final = {
+    1: ("gen", "jan"),
+    2: ("feb",),
+    3: ("mar",),
+    4: ("apr",),
+    5: ("mag", "may"),
+    6: ("giu", "jun"),
+    7: ("lug", "jul"),
+    8: ("ago", "aug"),
+    9: ("set", "sep"),
+    10: ("ott", "oct"),
+    11: ("nov",),
+    12: ("dic", "dec"),
+}
+_MONTH: Final = (
+    "gen(?:naio)?|feb(?:braio|bruary|br)?|mar(?:zo|ch)?|apr(?:ile|il)?|mag(?:gio)?|giu(?:gno)?|lug(?:lio)?|ago(?:sto)?"
+    "|sett?(?:embre)?|ott(?:obre)?|nov(?:embre|ember)?|dic(?:embre)?"
+    "|jan(?:uary)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|dec(?:ember)?"
+)
+_TIME: Final = (
+    r"(?:,? |t)(?:(?:alle )?ore )?[0-9]{1,2}[:.][0-9]{2}(?:[:.][0-9]{2}(?:[.,][0-9]+)?)?"
+    r" ?(?:z|[+-][0-9]{2}:?[0-9]{2})?"
+)
+_DATE: Final = (
+    r"^(?:"
+    r"(?P<day1>[0-9]{1,2})-(?P<month1>[0-9]{1,2})-(?P<year1>[0-9]{1,5})"
+    r"|(?P<day2>[0-9]{1,2})/(?P<month2>[0-9]{1,2})/(?P<year2>[0-9]{1,5})"
+    r"|(?P<day3>[0-9]{1,2})\.(?P<month3>[0-9]{1,2})\.(?P<year3>[0-9]{1,5})"
+    r"|(?P<year4>[0-9]{4})-(?P<month4>[0-9]{1,2})-(?P<day4>[0-9]{1,2})"
+    r"|(?P<year5>[0-9]{4})/(?P<month5>[0-9]{1,2})/(?P<day5>[0-9]{1,2})"
+    rf"|(?P<day6>[0-9]{{1,2}})[°º^]?[ ./-]?(?P<month6>{_MONTH})\.?[ ./-]?(?P<year6>[0-9]{{1,5}})"
+    rf")(?:{_TIME})?$"
+)
+_BLANKS: Final = r"[\s\u00a0\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff]+"
+_FORMS: Final = range(1, 7)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the record of a date tells: its CUP, and the date at the other end."""
+
+    cup: cup.Cup | None = None
+    start: date | None = None
+    end: date | None = None
+
+
+@dataclass(frozen=True)
+class Meant:
+    """The date a wrong one may stand for, and why, in Italian and English."""
+
+    date: date
+    reason_it: str
+    reason_en: str
+
+
+def read(raw: pl.Series) -> pl.DataFrame:
+    """Dates from strings, row by row: `value` (Date) or the `code` of what is wrong, and `day, month, year` as written.
+
+    A null string gives nulls throughout.
+    """
+    text = (
+        pl.col("raw")
+        .str.replace_all(_BLANKS, " ")
+        .str.replace_all("[‐‑‒–—−]", "-")
+        .str.replace_all(" ?([-/.]) ?", "$1")
+        .str.strip_chars(" ")
+        .str.to_lowercase()
+    )
+    rows = raw.alias("raw").to_frame().with_columns(text.str.extract_groups(_DATE).alias("found")).unnest("found")
+    rows = rows.with_columns(
+        day=pl.coalesce(f"day{n}" for n in _FORMS).cast(pl.Int32),
+        month=_month(pl.coalesce(f"month{n}" for n in _FORMS)),
+        year=pl.coalesce(f"year{n}" for n in _FORMS),
+    )
+    # A leap year stands in for a year out of range: "31-02-0021" is impossible first of all.
+    number = pl.col("year").cast(pl.Int32)
+    in_range = (pl.col("year").str.len_chars() == 4) & number.is_between(EARLIEST, LATEST)
+    checked = pl.format(
+        "{}-{}-{}",
+        pl.when(in_range).then(number).otherwise(pl.lit(2000)),
+        pl.col("month").cast(pl.String).str.zfill(2),
+        pl.col("day").cast(pl.String).str.zfill(2),
+    ).str.to_date("%Y-%m-%d", strict=False)
+    code = (
+        pl.when(pl.col("raw").is_null())
+        .then(None)
+        .when(pl.col("year").is_null())
+        .then(pl.lit("date.unreadable"))
+        .when(checked.is_null())
+        .then(pl.lit("date.impossible"))
+        .when(~in_range)
+        .then(pl.lit("date.out-of-range"))
+    )
+    return rows.select(pl.when(code.is_null()).then(checked).alias("value"), code.alias("code"), "day", "month", "year")
+
+
+def meant(day: int, month: int, year: str, is_start: bool, evidence: Evidence) -> Meant | None:
+    """The one date that a date with an impossible year or month may stand for and the record bears out, if any.
+
+    Candidates: the century left out, two digits swapped, one wrong, one too few or too many; day and month swapped.
+    """
+    if evidence.cup is None and (evidence.end if is_start else evidence.start) is None:
+        return None
+    days = {(day, month)} if month <= 12 else {(month, day)}
+    candidates = {found for number in _years(year) for d, m in days if (found := _date(number, m, d)) is not None}
+    borne_out = [found for found in sorted(candidates) if _fits(found, is_start, evidence)]
+    return Meant(borne_out[0], *_reason(is_start, evidence)) if len(borne_out) == 1 else None
+
+
+def _month(found: pl.Expr) -> pl.Expr:
+    """A month's number from digits or a name's first three letters."""
+    names = {start: number for number, starts in _MONTHS.items() for start in starts}
+    named = found.str.head(3).replace_strict(names, default=None, return_dtype=pl.Int32)
+    return pl.coalesce(found.cast(pl.Int32, strict=False), named)
+
+
+def _years(written: str) -> set[int]:
+    """The years a written one may stand for, by the slips people and OCR make; a possible one stands for itself."""
+    if len(written) == 4 and EARLIEST <= int(written) <= LATEST:
+        return {int(written)}
+    digits = "0123456789"
+    places = range(len(written))
+    readings = {written}
+    if len(written) <= 2 or (len(written) == 4 and written.startswith("00")):
+        readings |= {f"{century}{written[-2:]:0>2}" for century in (19, 20)}
+    readings |= {written[:i] + written[i + 1] + written[i] + written[i + 2 :] for i in places[:-1]}
+    if len(written) == 3:
+        readings |= {written[:i] + d + written[i:] for i in range(4) for d in digits}
+    elif len(written) == 4:
+        readings |= {written[:i] + d + written[i + 1 :] for i in places for d in digits}
+    elif len(written) == 5:
+        readings |= {written[:i] + written[i + 1 :] for i in places}
+    return {int(y) for y in readings if len(y) == 4 and EARLIEST <= int(y) <= LATEST}
+
+
+def _date(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:  # 29 February of another year, or no such day at all: no candidate
+        return None
+
+
+def _fits(found: date, is_start: bool, evidence: Evidence) -> bool:
+    """Whether the record bears a date out: near its CUP's year, and before (after) the other date."""
+    if evidence.cup is not None:
+        years = found.year - evidence.cup.year
+        # A project ends later than it starts: the same span again is allowed for it to last.
+        latest = cup.START_AFTER if is_start else 2 * cup.START_AFTER
+        if not -cup.START_BEFORE <= years <= latest:
+            return False
+    start, end = (found, evidence.end) if is_start else (evidence.start, found)
+    return start is None or end is None or (start <= end and end.year - start.year <= 2 * cup.START_AFTER)
+
+
+def _reason(is_start: bool, evidence: Evidence) -> tuple[str, str]:
+    """The evidence in words, Italian and English."""
+    it, en = [], []
+    if evidence.cup is not None:
+        it.append(f"il CUP {evidence.cup.code} è del {evidence.cup.year}")
+        en.append(f"the CUP {evidence.cup.code} is of {evidence.cup.year}")
+    other = evidence.end if is_start else evidence.start
+    if other is not None:
+        it.append(f"la data di {'fine' if is_start else 'inizio'} è {other:%d/%m/%Y}")
+        en.append(f"the {'end' if is_start else 'start'} date is {other.isoformat()}")
+    return " e ".join(it), " and ".join(en)

@@ -1,0 +1,102 @@
+"""Problems on their way to publication: results of validation become problems, problems get names and subjects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import polars as pl
+
+from etl import problems
+from etl.iris import encoded
+from etl.source import Source
+
+
+def shacl_code(component: str) -> str:
+    """The problem code of a result: what rule it broke, as `shacl.<constraint>`.
+
+    >>> shacl_code("http://www.w3.org/ns/shacl#LessThanOrEqualsConstraintComponent")
+    'shacl.less-than-or-equals'
+    """
+    name = component.rsplit("#", 1)[-1].removesuffix("ConstraintComponent")
+    return "shacl." + re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
+
+
+def field_name(path: str | None) -> str | None:
+    """The name of a field from the property that carries it.
+
+    >>> field_name("https://w3id.org/cupola/onto/startDate")
+    'start_date'
+    """
+    if path is None:
+        return None
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", re.split(r"[/#]", path)[-1]).lower()
+
+
+def shacl_problems(
+    results: pl.DataFrame, subjects: pl.DataFrame, tables: dict[str, pl.DataFrame], source: Source
+) -> pl.DataFrame:
+    """Results of validation as problems, each with the record its focus node came from and the place it was read."""
+    owners = (
+        subjects.select("iri", "record").unique(maintain_order=True).unique("iri", keep="first", maintain_order=True)
+    )
+    record_files = tables[source.id].select("record", "file")
+    read_at = tables[f"{source.id}-readings"].unique(["record", "field"], keep="first", maintain_order=True)
+    return (
+        results.with_columns(
+            code=pl.col("component").map_elements(shacl_code, return_dtype=pl.String),
+            field=pl.col("path").map_elements(field_name, return_dtype=pl.String),
+            source=pl.lit(source.id),
+        )
+        .join(owners, left_on="focus", right_on="iri", how="left", maintain_order="left")
+        .join(record_files, on="record", how="left", maintain_order="left")
+        .join(
+            read_at.select("record", "field", "place", "raw"),
+            on=["record", "field"],
+            how="left",
+            maintain_order="left",
+        )
+        .with_columns(
+            raw=pl.coalesce("raw", "value"),
+            suggestion=pl.lit(None, pl.String),
+            reason=pl.lit(None, pl.String),
+            reason_en=pl.lit(None, pl.String),
+        )
+        .select(problems.SCHEMA.names())
+    )
+
+
+def publishable(found: pl.DataFrame, published: Mapping[str, pl.DataFrame], base: str) -> pl.DataFrame:
+    """The problems with what their mapping needs: a key of their own and the node they are about.
+
+    `published` are the records of each source. A problem of a record that is not published is about its dataset.
+    """
+    nodes = pl.concat(
+        [
+            pl.DataFrame(schema={"source": pl.String, "record": pl.String, "focus": pl.String}),
+            *(
+                records.select(
+                    pl.lit(source).alias("source"),
+                    "record",
+                    focus=pl.format(f"{base}id/operation/{source}/{{}}", encoded(pl.col("record"))),
+                )
+                for source, records in published.items()
+            ),
+        ]
+    )
+    kinds = problems.kinds()
+    titles = {language: {code: kind.title[language] for code, kind in kinds.items()} for language in ("it", "en")}
+    owner = pl.coalesce("record", "file", pl.lit("none"))
+    keyed = found.join(nodes, on=["source", "record"], how="left", maintain_order="left").with_columns(
+        source_key=pl.col("source").fill_null("none"),
+        owner=owner,
+        stem=pl.concat_str([pl.col("field"), pl.col("code")], separator=".", ignore_nulls=True),
+    )
+    number = pl.int_range(1, pl.len() + 1).over("source_key", "owner", "stem")
+    return keyed.with_columns(
+        name=pl.when(number == 1).then(pl.col("stem")).otherwise(pl.format("{}-{}", "stem", number)),
+        focus=pl.coalesce("focus", pl.format("{}id/dataset/{}", pl.lit(base), "source_key")),
+        severity_iri=pl.format("http://www.w3.org/ns/shacl#{}", pl.col("severity").str.to_titlecase()),
+        title_it=pl.col("code").replace_strict(titles["it"], default=None).fill_null(pl.col("message_it")),
+        title_en=pl.col("code").replace_strict(titles["en"], default=None).fill_null(pl.col("message_en")),
+    ).drop("stem")

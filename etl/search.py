@@ -1,0 +1,76 @@
+"""The full-text index of a release: SQLite FTS5 over what people look for, and the columns lists are made of."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+#: Columns of the `project` table and the columns of a source's records they come from.
+_COLUMNS: Final[dict[str, str]] = {
+    "path": "path",
+    "title": "label",
+    "description": "description",
+    "cup": "cup",
+    "local_code": "local_code",
+    "city": "city_name",
+    "province": "province_name",
+    "region": "region_name",
+    "source": "source",
+    "start_date": "start_date",
+    "end_date": "end_date",
+    "programmed_amount": "programmed_amount",
+    "admitted_amount": "admitted_amount",
+    "committed_amount": "committed_amount",
+    "disbursed_amount": "disbursed_amount",
+    "problems": "problems",
+}
+_TYPES: Final = {"problems": "INTEGER"} | dict.fromkeys([c for c in _COLUMNS if c.endswith("_amount")], "REAL")
+_TEXT: Final = ("title", "description", "cup", "local_code", "city", "bodies")
+
+
+def write(records: Iterable[pl.DataFrame], path: Path) -> int:
+    """Write search.sqlite from records (one table a source); gives the number of rows.
+
+    A record table has the cleaned columns of its source (those missing are null), `path` (the operation's IRI after
+    `id/`), `source`, `bodies` (names, one text) and `problems` (how many). Amounts are in euro, as floating numbers:
+    they order lists; exact amounts are in the tables and the graphs.
+    """
+    with closing(sqlite3.connect(path)) as base, base:
+        columns = ", ".join(f"{name} {_TYPES.get(name, 'TEXT')}" for name in _COLUMNS)
+        base.execute(f"CREATE TABLE project ({columns})")
+        base.execute(
+            f"CREATE VIRTUAL TABLE project_fts USING fts5({', '.join(_TEXT)}, tokenize='unicode61 remove_diacritics 2')"
+        )
+        for table in records:
+            _insert(base, table)
+        base.execute("CREATE INDEX project_city ON project (city)")
+        base.execute("CREATE INDEX project_cup ON project (cup)")
+        base.execute("INSERT INTO project_fts(project_fts) VALUES ('optimize')")
+        count: int = base.execute("SELECT count(*) FROM project").fetchone()[0]
+    return count
+
+
+def _insert(base: sqlite3.Connection, table: pl.DataFrame) -> None:
+    have = table.columns
+    rows = table.select(
+        *(
+            (pl.col(origin) if origin in have else pl.lit(None)).cast(_polars(name)).alias(name)
+            for name, origin in _COLUMNS.items()
+        ),
+        pl.col("bodies").cast(pl.String) if "bodies" in have else pl.lit(None, pl.String).alias("bodies"),
+    )
+    start: int = base.execute("SELECT coalesce(max(rowid), 0) FROM project").fetchone()[0]
+    numbered = rows.with_row_index("rowid", offset=start + 1)
+    for target, columns in (("project", list(_COLUMNS)), ("project_fts", list(_TEXT))):
+        names = ["rowid", *columns]
+        statement = f"INSERT INTO {target} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - our own names
+        base.executemany(statement, numbered.select(names).iter_rows())
+
+
+def _polars(name: str) -> pl.DataType:
+    return {"INTEGER": pl.Int64(), "REAL": pl.Float64()}.get(_TYPES.get(name, "TEXT"), pl.String())

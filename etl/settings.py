@@ -1,0 +1,24 @@
+"""What a deployment may decide about building; every field is a setting with its default and a line of help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of `cupola build` and `cupola publish`."""
+
+    releases: Path = field(
+        default=Path("releases"), metadata={"help": "folder of the releases; `current` in it is served"}
+    )
+    inputs: tuple[str, ...] = field(
+        default=("examples",), metadata={"help": "files and folders built when none is named"}
+    )
+    base: str = field(
+        default="https://w3id.org/cupola/",
+        metadata={"help": "base IRI that data is minted with; ends with / or #"},
+    )
+    publisher: str = field(default="Cupola", metadata={"help": "who publishes the catalogue"})
+    publish_persons: bool = field(default=True, metadata={"help": "publish the names of persons in a role (RUP)"})

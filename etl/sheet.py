@@ -1,0 +1,362 @@
+"""One project sheet's lines to fields with their places; nothing of the sheet gets lost on the way.
+
+Where a value stands
+    A label is a whole line (its value on the lines below, blank ones skipped) or the beginning of a line, parted
+    from its value by a colon, a bar, a tab, dots, a dash or several spaces; by one space only before an amount, a
+    date or a CUP. Order does not matter. A value ends at the next label, heading or word of absence ("Documenti non
+    disponibili"), or where `_belongs` says. Text before the first label is the title (the field with `start`),
+    up to the first blank line. Text that belongs to nothing becomes a note.
+
+Words of a label inside prose
+    After a description's label everything is prose, until a line is a label beyond doubt:
+    1. it is a label as a whole, or one before a separator;
+    2. the line above does not stop within a sentence (comma, article, preposition, conjunction);
+    3. what follows can be a value of that field by its form (an amount, a date, a code have digits and are short, a
+       municipality is a short name, an action has a number such as 7.1.1 …), or no value is there: the next line is
+       another label, a heading, a word of absence, or the end of the sheet after a blank line;
+    4. the value stands by itself: its line is followed by a blank line, by a label or heading, by something that looks
+       like "label: value", or by the end (not asked where the label is a line of its own after a blank line).
+    So "la Città ha attivato…", "Comune di Torino e Regione…", "Azione: il progetto prevede…" stay prose. Outside prose
+    a line that is a declared label is one, but for weak separators, which ask for 3.
+
+A guessed label (errors of OCR) asks for 3 everywhere, strictly: a body must begin as bodies do. It is noted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from etl.labels import Label, Words, hanging, sentence, web
+from etl.problems import Unusable
+from etl.source import Field, Source
+
+#: A longer opening is a paragraph, no title.
+LONGEST_TITLE: Final = 300
+#: Nobody breaks lines by hand after this many characters: a longer line is a paragraph.
+LONGEST_BROKEN: Final = 160
+
+_RULE: Final = re.compile(r"([-_=~#])\1{2,}")  # a drawn line: no words, parts like a blank line
+_UNKNOWN_LABEL: Final = re.compile(r"[^\W\d_][^:.,;]{1,40}:(\s|$)")
+_BULLET: Final = re.compile(r"[-–•*·]\s")
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_NUMBER: Final = re.compile(r"\d+")
+#: One line says it all; one more of the same form is another value (of CUPs `etl.values` must see them all).
+_EXACT: Final = ("cup", "code", "amount", "date")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A field's value as found: the label's words (None for an unlabelled title), the text, the place of the text."""
+
+    field: str
+    label: str | None
+    value: str
+    place: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something to report: a code of problems.toml, what it is about, and what else its message needs."""
+
+    code: str
+    field: str | None
+    label: str | None
+    raw: str
+    place: str
+    extra: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet as read: its values and its notes, in the order of their lines."""
+
+    readings: list[Reading]
+    notes: list[Note]
+
+
+def lines_place(first: int, last: int) -> str:
+    """The place of lines, counted from 0 here and from 1 in the answer: "line 37", "lines 5-9"."""
+    return f"line {first + 1}" if first == last else f"lines {first + 1}-{last + 1}"
+
+
+def fields(lines: Sequence[str], source: Source, place: Callable[[int, int], str] = lines_place) -> Sheet:
+    """The fields of one sheet, by the labels of its source; see this module's text for the rules.
+
+    Every line that is not blank is in a reading, in a note, or is a label, a heading, a word of absence or a drawn
+    line. Notes are sheet.label-guessed, sheet.repeated-field and sheet.text-outside. `place` names the lines from one
+    index to another, for layouts that count otherwise. Raises Unusable (sheet.no-fields) if there is no label at all.
+    """
+    reader = _Reader(lines, source, place)
+    for number, line in enumerate(reader.lines):
+        if line:
+            reader.step(number, line)
+    return reader.finish()
+
+
+_Piece = tuple[int, str]  # the line's number and what of it is value
+
+
+class _Reader:
+    """Goes through a sheet once, with one field open at a time."""
+
+    def __init__(self, lines: Sequence[str], source: Source, place: Callable[[int, int], str]) -> None:
+        self.lines = ["" if _RULE.fullmatch(line.strip("\ufeff ")) else line.strip().strip("\ufeff") for line in lines]
+        self.source, self.place, self.words = source, place, Words(source)
+        self.below = _below(self.lines)
+        self.start = next((f for f in source.fields.values() if f.start), None)
+        self.labelled = False  # whether any label was found yet
+        self.open: Field | None = self.start
+        self.label: str | None = None
+        self.values: list[list[_Piece]] = []
+        self.opening: list[_Piece] = []
+        self.loose: list[_Piece] = []
+        self.seen: dict[str, set[str]] = {}  # each field's values, to know a repeated one
+        self.readings: list[tuple[int, Reading]] = []
+        self.notes: list[tuple[int, Note]] = []
+
+    # --- a line ------------------------------------------------------------------------------------------------------
+
+    def step(self, number: int, line: str) -> None:
+        label = self._label(number, line)
+        if label is not None:
+            self._begin(number, label)
+        elif self.words.absent(line) and not (self.values and self._in_prose):
+            if self.labelled and not self.values:
+                self._close()  # the open field is said to be absent
+        else:
+            self._take(number, line)
+
+    @property
+    def _in_prose(self) -> bool:
+        return self.open is not None and self.open.prose
+
+    def _begin(self, number: int, label: Label) -> None:
+        opening = not self.labelled and not self.values and not self.opening
+        self._close()
+        self.open, self.label = label.field, label.found
+        if label.field is None and opening:
+            self.open, self.label = self.start, None  # the title is still to come
+        self.labelled = self.labelled or label.field is not None
+        if label.guessed:
+            name = label.field.name if label.field else None
+            extra = {"score": str(label.score)}
+            self._note(number, "sheet.label-guessed", name, label.declared, label.found, [number], extra)
+        if label.field is not None and label.beside:
+            if self.words.absent(label.beside):
+                self._close()
+            else:
+                self.values = [[(number, label.beside)]]
+
+    def _take(self, number: int, text: str) -> None:
+        piece = (number, text)
+        if self.open is None:
+            self.loose.append(piece)
+        elif not self.values:
+            self.values.append([piece])
+        else:
+            belongs = self._belongs(self.open, self.values[-1], piece)
+            if belongs is None:
+                self._close()
+                self.loose.append(piece)
+            elif belongs:
+                self.values[-1].append(piece)
+            else:
+                self.values.append([piece])
+
+    def _belongs(self, to: Field, value: list[_Piece], piece: _Piece) -> bool | None:
+        """Whether a line goes on with the value above it (True), is another value of the field (False), or neither."""
+        (last, above), (number, text) = value[-1], piece
+        if to.prose:
+            return True
+        if to.type in _EXACT:
+            alike = any(map(str.isdigit, text)) and _form(text) == _form(value[0][1])
+            return to.type == "cup" if alike else None
+        near = number - last == 1
+        if near and to.type != "urls" and (hanging(above) or text[:1].islower()):
+            return True
+        if to.many and ((to.type == "bodies" and self.words.body(text)) or (to.type == "urls" and web(text))):
+            return False
+        return True if near and to.type == "text" and not _UNKNOWN_LABEL.match(text) else None
+
+    # --- is it a label? ----------------------------------------------------------------------------------------------
+
+    def _label(self, number: int, line: str) -> Label | None:
+        """The label in a line, unless it is prose, or the value of something else."""
+        label = self.words.label(line)
+        if label is not None:
+            return label if self._accepted(number, label) else None
+        label = self.words.guess(line)
+        if label is None or not self._fits(number, label):
+            return None
+        return label if self._accepted(number, label) else None
+
+    @property
+    def _guarded(self) -> bool:
+        return self._in_prose or not self.labelled
+
+    def _accepted(self, number: int, label: Label) -> bool:
+        if not self._guarded:
+            return label.firm or self._fits(number, label)
+        if label.field is not None and label.field is self.open and self.values and self._in_prose:
+            return False  # a description's own heading within it
+        if not self.labelled and self._after_blank(number) and (not label.beside or self._fits(number, label)):
+            return True
+        if not self.labelled and label.firm and label.field is not None and label.field.type in _EXACT:
+            return True
+        if self._in_prose and not self.values and not label.beside:
+            return True  # right below the description's label: it is empty
+        return self._beyond_doubt(number, label)
+
+    def _beyond_doubt(self, number: int, label: Label) -> bool:
+        """Rules 2 to 4 of this module's text."""
+        if not self._after_blank(number) and hanging(self.lines[number - 1]):
+            return False
+        if not self._fits(number, label):
+            return False
+        if label.field is None:
+            return self._after_blank(number) or self._known(self.below[number])
+        if label.beside:
+            return label.field.prose or self._ends(number)
+        if self._after_blank(number):
+            return True
+        following = self.below[number]
+        if following is None:
+            return False
+        if self._known(following):
+            return not label.guessed
+        return label.field.prose or self._ends(following)
+
+    def _fits(self, number: int, label: Label) -> bool:
+        """Whether what follows a label can be its value, or is none (rule 3)."""
+        if label.field is None:
+            return True
+        following = self.below[number]
+        if not label.beside and (following is None or self._known(following)):
+            return True
+        value = label.beside or self.lines[following or 0]
+        return self.words.could_be(label.field, value, doubtful=label.guessed)
+
+    def _known(self, number: int | None) -> bool:
+        """Whether a line is a declared label, a heading or a word of absence, judged by itself."""
+        if number is None:
+            return False
+        label = self.words.label(self.lines[number])
+        if label is not None:
+            return label.field is None or not label.beside or self.words.could_be(label.field, label.beside)
+        return self.words.absent(self.lines[number])
+
+    def _ends(self, number: int) -> bool:
+        """Whether a value on this line stands by itself (rule 4)."""
+        following = number + 1
+        if following == len(self.lines) or not self.lines[following] or self._known(following):
+            return True
+        return bool(_UNKNOWN_LABEL.match(self.lines[following]))
+
+    def _after_blank(self, number: int) -> bool:
+        return number == 0 or not self.lines[number - 1]
+
+    # --- what was found ----------------------------------------------------------------------------------------------
+
+    def _close(self) -> None:
+        """The open field's values become readings; then no field is open."""
+        for pieces in self.values:
+            if self.label is None:
+                self.opening = pieces  # the title, unless a labelled one comes
+            elif self.open is not None:
+                self._read(self.open, self.label, pieces)
+        self.open, self.label, self.values = None, None, []
+
+    def _read(self, of: Field, label: str | None, pieces: list[_Piece]) -> None:
+        numbers = [number for number, _ in pieces]
+        value = _paragraphs(pieces) if of.prose else " ".join(text for _, text in pieces)
+        others = self.seen.setdefault(of.name, set())
+        if _plain(value) in others:
+            return
+        others.add(_plain(value))
+        if len(others) > 1 and not of.many:
+            self._note(numbers[0], "sheet.repeated-field", of.name, of.label, value, numbers)
+        else:
+            where = self.place(numbers[0], numbers[-1])
+            self.readings.append((numbers[0], Reading(of.name, label, value, where)))
+
+    def _note(
+        self,
+        at: int,
+        code: str,
+        name: str | None,
+        label: str | None,
+        raw: str,
+        numbers: list[int],
+        extra: dict[str, str] | None = None,
+    ) -> None:
+        where = self.place(numbers[0], numbers[-1])
+        self.notes.append((at, Note(code, name, label, raw, where, extra or {})))
+
+    def finish(self) -> Sheet:
+        """All that was found, or Unusable if no line was a label."""
+        self._close()
+        if not self.labelled:
+            labels = [f.label for f in self.source.fields.values() if f.expected and not f.start]
+            raise Unusable("sheet.no-fields", allowed=", ".join(labels))
+        if self.start is not None and self.opening:
+            titles = self.seen.get(self.start.name, set())
+            opening = " ".join(text for _, text in self.opening)
+            if not titles and len(opening) <= LONGEST_TITLE:
+                self._read(self.start, None, self.opening)
+            elif _plain(opening) not in titles:
+                self.loose += self.opening
+        for block in self._blocks(sorted(self.loose)):
+            raw = "\n".join(text for _, text in block)
+            self._note(block[0][0], "sheet.text-outside", None, None, raw, [number for number, _ in block])
+        return Sheet(
+            [reading for _, reading in sorted(self.readings, key=lambda found: found[0])],
+            [note for _, note in sorted(self.notes, key=lambda found: found[0])],
+        )
+
+    def _blocks(self, pieces: Sequence[_Piece]) -> list[list[_Piece]]:
+        """Pieces with nothing but blank lines between them, together."""
+        blocks: list[list[_Piece]] = []
+        for piece in pieces:
+            if blocks and self.below[blocks[-1][-1][0]] == piece[0]:
+                blocks[-1].append(piece)
+            else:
+                blocks.append([piece])
+        return blocks
+
+
+def _below(lines: Sequence[str]) -> list[int | None]:
+    """For each line the number of the next that is not blank."""
+    below: list[int | None] = [None] * len(lines)
+    for number in range(len(lines) - 2, -1, -1):
+        below[number] = number + 1 if lines[number + 1] else below[number + 1]
+    return below
+
+
+def _paragraphs(pieces: Sequence[_Piece]) -> str:
+    """Prose with a blank line between paragraphs; lines broken by hand are joined again.
+
+    A line break parts paragraphs if the sentence is over and the line is either longer than anybody breaks lines or
+    so short that the next word would have fitted, and before a bullet.
+    """
+    width = max((len(text) for _, text in pieces if len(text) <= LONGEST_BROKEN), default=0)
+    prose = pieces[0][1]
+    for (last, above), (number, text) in pairwise(pieces):
+        meant = len(above) > LONGEST_BROKEN or len(above) + 1 + len(text.split(" ", 1)[0]) <= width
+        parted = number - last > 1 or _BULLET.match(text) or (sentence(above) and meant)
+        prose += ("\n\n" if parted else " ") + text
+    return prose
+
+
+def _form(text: str) -> str:
+    """What a value looks like: "C19J21037430006" and "F31B19000990001" are alike."""
+    return _NUMBER.sub("9", _WORD.sub("A", text))
+
+
+def _plain(value: str) -> str:
+    """What makes two values the same: neither spaces nor case."""
+    return " ".join(value.split()).casefold()
