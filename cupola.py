@@ -20,7 +20,7 @@ import polars as pl
 import requests
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 import endpoint.settings
@@ -172,7 +172,10 @@ def serve(releases: Path | None, host: str | None, port: int | None) -> None:
         folder = release.find(chosen.releases)
     except release.ReleaseError as error:
         _fail(f"{error}. Build one first: cupola build")
-    server.run(chosen, on_ready=lambda url: _invite(url, folder))
+    try:
+        server.run(chosen, on_ready=lambda url: _invite(url, folder))
+    except server.CannotListen as error:
+        _fail(str(error))
 
 
 @main.command()
@@ -199,18 +202,21 @@ def query(text: str, releases: Path | None, format_: str) -> None:
     from endpoint import query as asked
 
     chosen, _ = settings_of(endpoint.settings.Settings, {"releases": releases})
-    if text == "-":
-        text = sys.stdin.read()
-    elif Path(text).is_file():
-        text = Path(text).read_text(encoding="utf-8")
     try:
+        if text == "-":
+            text = sys.stdin.read()
+        elif "{" not in text:  # every query has a brace; a file's name hardly
+            text = Path(text).read_text(encoding="utf-8")
+        release.find(chosen.releases)
         for chunk in asked(chosen, text, format_):
             sys.stdout.buffer.write(chunk)
+        sys.stdout.flush()
     except BrokenPipeError:
-        sys.stderr.close()  # the reader went away: nothing to say to anybody
-    except ValueError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away, as head does
+    except OSError as error:
+        _fail(f"{text}: no such query file: {error.strerror}")
+    except (ValueError, release.ReleaseError) as error:
         _fail(str(error))
-    sys.stdout.flush()
 
 
 @main.command()
@@ -260,7 +266,7 @@ def config(as_json: bool) -> None:
     if as_json:
         _json({s.name: {"value": _plain(s.value), "origin": s.origin, "help": s.help} for s in found.values()})
         return
-    table = Table("setting", "value", "from", "what it is", box=None)
+    table = Table("setting", Column("value", overflow="fold"), "from", "what it is", box=None)
     for setting in found.values():
         table.add_row(setting.name, str(_plain(setting.value)), setting.origin, setting.help)
     out.print(table)

@@ -5,9 +5,12 @@ import atexit
 from flask import Flask, Response, request
 
 from endpoint import catalog, errors, pages, resources, sparql
+from endpoint.ask import query
 from endpoint.release import NoRelease
 from endpoint.service import Service
 from endpoint.settings import Settings
+
+__all__ = ["create_app", "query"]
 
 # Pages load nothing from elsewhere and cannot be framed.
 PAGE_HEADERS = {

@@ -7,6 +7,7 @@ from typing import Literal
 from werkzeug.datastructures import MIMEAccept
 
 Kind = Literal["results", "boolean", "graph"]
+KINDS: tuple[Kind, ...] = ("results", "boolean", "graph")
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def negotiate(accept: MIMEAccept, offered: Iterable[str]) -> str | None:
 
 
 def preferred(accept: MIMEAccept, kind: Kind) -> Format | None:
-    """The format of this kind that an Accept header likes best; the older names of a type count after the registered."""
+    """The format of this kind that an Accept header likes best; older names of a type count last."""
     types = by_type(kind)
     best = negotiate(accept, types)
     return types[best] if best is not None else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, current_app, render_template, request
@@ -18,7 +17,9 @@ from endpoint.formats import Format, of
 from endpoint.language import LANGUAGES, Language
 from endpoint.listing import COLUMNS, FILTERS, ORDERS, Listing, Row, Wanted
 from endpoint.operation import cup_view, operation_view, sheet_view
+from endpoint.release import NoRelease, Release
 from endpoint.resource import connected, ontology_terms
+from endpoint.service import Service
 from endpoint.terms import ONTO, Links, licence_name
 from endpoint.views import Facts, incoming
 
@@ -31,14 +32,23 @@ FIRST_QUESTION = "money-disbursed-by-city"  # the example query offered before t
 DOWNLOADS = ("turtle", "jsonld", "rdfxml", "ntriples")
 
 
-def _service() -> Any:
-    return current_app.extensions.get("cupola")
+def _service() -> Service:
+    service: Service = current_app.extensions["cupola"]
+    return service
+
+
+def _release() -> Release | None:
+    """The release being served, or None: an error page is made without one, too."""
+    try:
+        return _service().release
+    except NoRelease:
+        return None
 
 
 def _links() -> Links:
     asked = request.args.get("lang")
     return Links(
-        base=_service().release.base if _service() else "",
+        base=release.base if (release := _release()) else "",
         root=request.script_root,
         lang=asked if asked in LANGUAGES else None,
     )
@@ -46,7 +56,6 @@ def _links() -> Links:
 
 def _page(template: str, **context: object) -> Response:
     """A page: the template with what every page has (words, links, release), in the language the request wants."""
-    service = _service()
     lang = Language(language.chosen(request))
     others = {
         code: f"{request.script_root}{raw_path()}?{urlencode({**request.args.to_dict(), 'lang': code})}"
@@ -57,7 +66,7 @@ def _page(template: str, **context: object) -> Response:
         t=lang,
         links=_links(),
         languages=others,
-        release=service.release if service else None,
+        release=_release(),
         **context,
     )
     response = Response(page, mimetype="text/html")
@@ -87,7 +96,7 @@ def home() -> Response:
 
 def _address() -> str:
     """The address the world sees this application at, without a final slash."""
-    return str(getattr(_service().settings, "public_url", "") or request.url_root).rstrip("/")
+    return (_service().settings.public_url or request.url_root).rstrip("/")
 
 
 def _dataset() -> dict[str, object]:
@@ -145,7 +154,7 @@ def project_csv() -> Response:
     return response
 
 
-def _csv(release: Any, wanted: Wanted) -> Iterator[str]:
+def _csv(release: Release, wanted: Wanted) -> Iterator[str]:
     line = io.StringIO()
     writer = csv.writer(line)
     writer.writerow(["iri", *COLUMNS[1:]])

@@ -85,7 +85,7 @@ def _listen(app: Flask, settings: Settings) -> MultiSocketServer | BaseWSGIServe
 def _url(settings: Settings, server: MultiSocketServer | BaseWSGIServer) -> str:
     port = getattr(server, "effective_port", settings.port)
     host = settings.host if settings.host.strip("0.:") else "127.0.0.1"  # 0.0.0.0 and :: are every address
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _serve(server: MultiSocketServer | BaseWSGIServer) -> None:

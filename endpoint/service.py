@@ -18,14 +18,17 @@ LOOK = 1.0  # seconds between two looks at the `current` link
 log = logging.getLogger("cupola")
 
 
+def engine_for(release: Release, settings: Settings) -> Engine:
+    """The engine the settings ask for: the remote endpoint if one is named, else over the release's own store."""
+    return RemoteEngine(settings) if settings.remote_endpoint else LocalEngine(release.store, settings)
+
+
 class Serving:
     """A release with its engine, and how many requests are using them."""
 
     def __init__(self, release: Release, link: str | None, settings: Settings) -> None:
         self.release, self.link = release, link
-        self.engine: Engine = (
-            RemoteEngine(settings) if settings.remote_endpoint else LocalEngine(release.store, settings)
-        )
+        self.engine = engine_for(release, settings)
         self.users = 0
 
 

@@ -16,7 +16,6 @@ blueprint = Blueprint("sparql", __name__)
 
 FORM = "application/x-www-form-urlencoded"
 QUERY = "application/sparql-query"
-KINDS: tuple[formats.Kind, ...] = ("results", "boolean", "graph")
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def sparql() -> Response:
         return _no_query(asked)
     chosen = _formats(asked.format)
     if not chosen:
-        return errors.not_acceptable(KINDS)
+        return errors.not_acceptable(formats.KINDS)
     service: Service = current_app.extensions["cupola"]
     try:
         answer = service.engine.query(
@@ -107,7 +106,7 @@ def _formats(name: str | None) -> dict[formats.Kind, formats.Format]:
     """How to write each kind of answer this client can take; a format asked for by name comes before Accept."""
     found = {
         kind: formats.named(name, kind) if name is not None else formats.preferred(request.accept_mimetypes, kind)
-        for kind in KINDS
+        for kind in formats.KINDS
     }
     return {kind: fmt for kind, fmt in found.items() if fmt is not None}
 

@@ -86,7 +86,8 @@ class Prepared:
             triples = sorted(
                 (quad.triple for quad in ox.parse(file, format=ox.RdfFormat.N_QUADS)), key=lambda t: str(t.subject)
             )
-        return str(ox.serialize(triples, format=ox.RdfFormat.TURTLE, prefixes=self.prefixes), "utf-8")
+        readable = {name: iri for name, iri in self.prefixes.items() if name != "id"}  # id:a\\/b is harder to read
+        return str(ox.serialize(triples, format=ox.RdfFormat.TURTLE, prefixes=readable), "utf-8")
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,7 @@ def build(
             for source in sources().values()
             if any(i.source == source for i in inputs)
         ]
-        found = problems.together([*unread, *(part.problems for part in parts)])
+        found = problems.together([*unread, *(part.problems for part in parts)]).sort("file", maintain_order=True)
         if not any(part.records.height for part in parts):
             raise NothingToPublish(found)
         progress("publish", 0, 1)

@@ -102,4 +102,5 @@ def _filled(message: str, found: pl.DataFrame) -> pl.Expr:
 
 
 def _shortened(text: pl.Expr, limit: int = 200) -> pl.Expr:
+    text = text.str.replace_all(r"\s*[\r\n]+\s*", " ")  # a message is one line
     return pl.when(text.str.len_chars() > limit).then(text.str.head(limit) + "…").otherwise(text)

@@ -26,11 +26,21 @@ EXPECT = re.compile(r"# expect: path=(\S+) component=(\w+) severity=(\w+)\n")
 
 #: The SHACL parameters our shapes use, and the component each belongs to.
 COMPONENTS = {
-    parameter: SH[f"{parameter[0].upper()}{parameter[1:]}ConstraintComponent"]
-    for parameter in (
-        "class datatype equals in languageIn lessThanOrEquals maxCount maxInclusive minCount minInclusive minLength "
-        "nodeKind or pattern uniqueLang"
-    ).split()
+    "class": SH.ClassConstraintComponent,
+    "datatype": SH.DatatypeConstraintComponent,
+    "equals": SH.EqualsConstraintComponent,
+    "in": SH.InConstraintComponent,
+    "languageIn": SH.LanguageInConstraintComponent,
+    "lessThanOrEquals": SH.LessThanOrEqualsConstraintComponent,
+    "maxCount": SH.MaxCountConstraintComponent,
+    "maxInclusive": SH.MaxInclusiveConstraintComponent,
+    "minCount": SH.MinCountConstraintComponent,
+    "minInclusive": SH.MinInclusiveConstraintComponent,
+    "minLength": SH.MinLengthConstraintComponent,
+    "nodeKind": SH.NodeKindConstraintComponent,
+    "or": SH.OrConstraintComponent,
+    "pattern": SH.PatternConstraintComponent,
+    "uniqueLang": SH.UniqueLangConstraintComponent,
 }
 #: What else a shape may say.
 NOT_CONSTRAINTS = {"targetClass", "path", "property", "severity", "message"}
