@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from flask import Request
-from markupsafe import Markup
 
 LANGUAGES = ("it", "en")
 _TEXT = Path(__file__).parent / "text"
@@ -55,10 +54,6 @@ class Language:
         """The words of `key` with {names} filled in; an unknown key raises KeyError, so that no page hides it."""
         text = self._words[key]
         return text.format(**values) if values else text
-
-    def rich(self, key: str, /, **values: object) -> Markup:
-        """Words of ours that hold markup; what is filled in is escaped."""
-        return Markup(self._words[key]).format(**values)  # noqa: S704 - our own words, not a reader's
 
     def get(self, key: str, default: str | None = None) -> str | None:
         """The words of a key that may be absent (names of terms we do not own)."""

@@ -21,8 +21,9 @@ _SEVERITY = {full(name): severity for severity, name in _CLASSES.items()}
 class Problem:
     """One problem in the words of the page's language.
 
-    `title` is the kind of problem in a few words, `field` is our name of the field (`field_name` its words), `raw` the value as the source has it, `place` where in
-    `file`; `about` is the IRI of the published resource it concerns and `about_name` its label, if there is one.
+    `title` is the kind of problem in a few words (None when the message says it all), `field` our name of the field
+    and `field_name` its words, `raw` the value as the source has it, `place` where in `file`; `about` is the IRI it
+    concerns and `about_name` the label of that, if there is one.
     """
 
     iri: str

@@ -68,7 +68,7 @@ def _listen(app: Flask, settings: Settings) -> MultiSocketServer | BaseWSGIServe
             port=settings.port,
             threads=settings.threads,
             ident=None,
-            max_request_body_size=settings.max_body + 4096,  # above it the application says so itself
+            max_request_body_size=4 * settings.max_body,  # below it the application refuses, in its own words
             channel_timeout=60,
             # What a client has not read yet waits here; beyond it the query's worker waits.
             outbuf_high_watermark=4 * 2**20,

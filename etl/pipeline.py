@@ -5,6 +5,7 @@ The only module of this wing that knows the steps; none of them knows another.
 
 from __future__ import annotations
 
+import io
 import platform
 import shutil
 import tempfile
@@ -24,7 +25,7 @@ from etl import catalog, mapping, problems, read, release, search, sheet, valida
 from etl.quality import publishable, shacl_problems
 from etl.settings import Settings
 from etl.source import Source, sources
-from etl.tables import listed, published_readings, source_tables, without_doubles, without_persons
+from etl.tables import listed, published_readings, source_tables, with_records, without_doubles, without_persons
 
 _ETL: Final = Path(str(files("etl")))
 SHAPES: Final = _ETL.parent / "shapes"
@@ -87,7 +88,9 @@ class Prepared:
                 (quad.triple for quad in ox.parse(file, format=ox.RdfFormat.N_QUADS)), key=lambda t: str(t.subject)
             )
         readable = {name: iri for name, iri in self.prefixes.items() if name != "id"}  # id:a\\/b is harder to read
-        return str(ox.serialize(triples, format=ox.RdfFormat.TURTLE, prefixes=readable), "utf-8")
+        text = io.BytesIO()
+        ox.serialize(triples, text, format=ox.RdfFormat.TURTLE, prefixes=readable)
+        return text.getvalue().decode()
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,7 @@ def prepare(
         readings = published_readings(readings, records)
         if not settings.publish_persons:
             records, readings = without_persons(records, readings, source)
-    found += [cleaned.problems, doubles]
+    found = [with_records(problems.together(found), records), cleaned.problems, doubles]
     rules = mapping.load(source.mapping, settings.base)
     shapes, ontology = validate.shapes_graph(SHAPES), sorted(ONTOLOGY.glob("*.ttl"))
     quads = work / f"{source.id}.nq"
@@ -222,7 +225,7 @@ def _read_sheets(
 ) -> tuple[pl.DataFrame, pl.DataFrame, list[pl.DataFrame], list[dict[str, Any]]]:
     """Sheets as a table of strings (one row a sheet), their readings, what is wrong with the files, and the files."""
     rows: list[dict[str, str | None]] = []
-    readings: list[dict[str, str]] = []
+    readings: list[dict[str, str | None]] = []
     found: list[pl.DataFrame] = []
     used: list[dict[str, Any]] = []
     progress("read", 0, len(inputs))

@@ -25,6 +25,13 @@ def published_readings(readings: pl.DataFrame, records: pl.DataFrame) -> pl.Data
     return _numbered(joined, "field").select("record", "field", "node", "label", "raw", "place")
 
 
+def with_records(found: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
+    """Problems found while reading, each with the record its file turned out to hold, if it holds one."""
+    known = records.select("file", known="record")
+    joined = found.join(known, on="file", how="left", maintain_order="left")
+    return joined.with_columns(record=pl.coalesce("record", "known")).drop("known")
+
+
 def without_persons(records: pl.DataFrame, readings: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Records and readings with every person's name taken out (type `name`)."""
     persons = [f.name for f in source.fields.values() if f.type == "name"]
@@ -54,7 +61,7 @@ def _child(records: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def _numbered(rows: pl.DataFrame, name: str) -> pl.DataFrame:
-    """`number` counts the rows of a record and field from 1; `node` is the field's name in an IRI, numbered from the second on."""
+    """`number` counts the rows of a record and field from 1; `node` is the field in an IRI, numbered from 2 on."""
     plain = pl.col(name).str.replace_all("_", "-", literal=True)
     return rows.with_columns(number=pl.int_range(1, pl.len() + 1).over("record", name)).with_columns(
         node=pl.when(pl.col("number") == 1).then(plain).otherwise(pl.format("{}-{}", plain, "number"))

@@ -31,7 +31,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as releases:
         built = subprocess.run([CUPOLA, "build", EXAMPLES, "--releases", releases], check=False)
         assert built.returncode in (0, 1), f"cupola build ended with {built.returncode}"
-        command = [CUPOLA, "serve", "--releases", releases, "--port", "0"]
+        command = [str(CUPOLA), "serve", "--releases", releases, "--port", "0"]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             assert server.stdout is not None

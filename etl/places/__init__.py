@@ -130,6 +130,8 @@ def _by_name() -> dict[str, tuple[_Row, ...]]:
         name, other = row["name"], row["other_name"]
         for folded in {_fold(each) for each in ((name, other, f"{name}/{other}") if other else (name,))}:
             grouped[folded].append(row)
+    for alias in _rows("aliases"):  # what everybody, their own sites too, calls a municipality the register calls else
+        grouped[_fold(alias["name"])] += _by_istat()[alias["istat"]]
     return {folded: tuple(rows) for folded, rows in grouped.items()}
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.endpoint.conftest import Server
 
 ROWS = list(csv.DictReader((Path(__file__).parent / "data" / "negotiation.csv").open(encoding="utf-8", newline="")))
 SELECT = "/sparql?query=" + quote("SELECT ?s { ?s ?p ?o } LIMIT 1")

@@ -8,7 +8,9 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from html import unescape
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -18,7 +20,7 @@ from flask.testing import FlaskClient
 
 from endpoint import create_app
 from endpoint.settings import Settings
-from endpoint.terms import NAMESPACES
+from endpoint.terms import NAMESPACES, Links
 
 PAGES = ["/", "/projects", "/projects?q=autobus", "/quality", "/queries", "/sparql", "/onto/"]
 GENOVA = "/doc/operation/ponmetro/GE2.2.1.b"
@@ -167,7 +169,7 @@ def test_pages_are_well_formed_and_accessible(site: dict[str, str]) -> None:
             wanted = {attributes[attribute] for _, attributes in page.elements if attribute in attributes}
             assert wanted <= set(page.ids()), (address, attribute)
         levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
-        assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False)), (address, levels)
+        assert all(after <= before + 1 for before, after in pairwise(levels)), (address, levels)
 
 
 def test_links_to_places_inside_a_page_have_their_place(site: dict[str, str]) -> None:
@@ -199,7 +201,7 @@ def test_links_keep_the_language_that_was_asked_for(site: dict[str, str]) -> Non
             assert machine or "lang=" in parts.query, (address, link["href"])
 
 
-@pytest.mark.parametrize("address", PAGES + [GENOVA])
+@pytest.mark.parametrize("address", [*PAGES, GENOVA])
 def test_the_browser_decides_the_language_until_the_address_does(client: FlaskClient, address: str) -> None:
     sep = "&" if "?" in address else "?"
     for header, asked, expected in [
@@ -295,9 +297,7 @@ def test_markup_in_the_data_is_shown_not_obeyed(site: dict[str, str]) -> None:
         assert "<i>Ente" not in text, address
 
 
-def test_what_is_no_web_address_becomes_no_link(client: FlaskClient) -> None:
-    from endpoint.terms import Links
-
+def test_what_is_no_web_address_becomes_no_link() -> None:
     links = Links("https://w3id.org/cupola/")
     assert links.href("javascript:alert(1)") is None
     assert links.href("urn:x") is None
@@ -359,6 +359,24 @@ def test_quality_counts_what_the_manifest_declares(client: FlaskClient, releases
     assert "the document vuoto.txt" in page.text
 
 
+def test_quality_pages_hold_every_problem_once_the_gravest_first(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cards(address: str) -> list[tuple[str, str]]:
+        found = [a for a in Page(get(client, address)).all("article") if "problem" in (a.get("class") or "")]
+        return [(a["id"] or "", (a["class"] or "").split()[1]) for a in found]
+
+    whole = cards("/quality")
+    ranks = [["violation", "warning", "info"].index(severity) for _, severity in whole]
+    assert ranks == sorted(ranks)
+    assert set(ranks) == {0, 1, 2}
+    monkeypatch.setattr("endpoint.pages.PROBLEMS_PER_PAGE", 4)
+    pages = [cards(f"/quality?page={n}") for n in range(1, -(-len(whole) // 4) + 1)]
+    assert [len(page) for page in pages[:-1]] == [4] * (len(pages) - 1)
+    assert sorted(card for page in pages for card in page) == sorted(whole)
+    assert [s for page in pages for _, s in page] == [s for _, s in whole]
+
+
 @pytest.mark.parametrize(
     "query", ["code=no.such", "severity=grave", "page=99", "page=x", "code=%22%7D%20%3Fs", "page=-1"]
 )
@@ -408,8 +426,6 @@ def test_the_query_form_works_without_a_script(client: FlaskClient) -> None:
     page = Page(get(client, "/sparql"))
     query = re.search(r"<textarea[^>]*>(.*?)</textarea>", get(client, "/sparql"), re.DOTALL)
     assert query
-    from html import unescape
-
     formats = [a["value"] for a in page.all("option")]
     assert {"json", "csv", "turtle"} <= set(formats)
     # What a browser sends: the text of the area and the first format of the list, with its own Accept header.

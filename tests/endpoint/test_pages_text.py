@@ -111,10 +111,6 @@ def test_places_counts_and_shares_are_in_words() -> None:
     assert italian.percent(Decimal("218177.38"), Decimal(1200000)) == "18,2 %"
 
 
-def test_what_is_filled_into_markup_is_escaped() -> None:
-    assert "&lt;b&gt;" in Language("it").rich("projects.for_words", words="<b>")
-
-
 def test_a_label_is_chosen_in_the_page_s_language_then_untagged_then_any() -> None:
     english = Language("en")
     assert english.choose({"it": "a", "en": "b", "": "c"}) == ("b", "en")

@@ -116,7 +116,7 @@ def test_a_build_killed_at_any_moment_leaves_the_old_release_and_the_next_build_
     release.switch(releases / "2020-01-01T000000Z")
     before = (releases / "2020-01-01T000000Z" / "manifest.json").read_bytes()
 
-    command = [Path(sys.executable).with_name("cupola"), "build", examples, "--releases", releases]
+    command = [str(Path(sys.executable).with_name("cupola")), "build", str(examples), "--releases", str(releases)]
     build = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 60
     while not _reached(releases, moment) and build.poll() is None and time.monotonic() < deadline:

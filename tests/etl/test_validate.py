@@ -45,7 +45,7 @@ def test_the_report_is_standard_and_the_same_for_the_same_data(tmp_path: Path) -
     assert reports[0] == reports[1]
     triples = list(ox.parse(reports[0], format=ox.RdfFormat.TURTLE))
     assert not any(isinstance(quad.subject, ox.BlankNode) for quad in triples)
-    conforms = [q.object.value for q in triples if q.predicate.value.endswith("#conforms")]  # type: ignore[union-attr]
+    conforms = [q.object.value for q in triples if q.predicate.value.endswith("#conforms")]
     assert conforms == ["false"]
 
 
