@@ -72,7 +72,10 @@ def settings_of(kind: type[S], options: Mapping[str, Any]) -> tuple[S, list[Sett
         if origin != "default":
             value = _converted(name, value, hints[name], origin)
         found.append(Setting(name, value, origin, entry.metadata["help"]))
-    return kind(**{setting.name: setting.value for setting in found}), found
+    try:
+        return kind(**{setting.name: setting.value for setting in found}), found
+    except ValueError as error:
+        raise SettingError(str(error)) from None
 
 
 def _config() -> dict[str, Any]:

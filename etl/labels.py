@@ -30,6 +30,8 @@ LONGEST_LABEL: Final = 80
 
 # What parts a label from its value on one line. The weak ones occur in prose and names, too.
 _SEPARATOR: Final = re.compile(r"\s*(?P<strong>[:|\t]|\.{3,}|…)[\s:|.…]*|\s*(?P<weak>\s{2,}|\s[-–—]\s)\s*")
+_AROUND: Final = " \t\xa0:|…•*"  # what surrounds a label and is none of it
+_BAR: Final = " \t|"  # a table's row may end with a bar
 # OCR's confusions within labels, seen in real sheets ("fragility" for "fragilità") or usual ("Programrnato").
 _CONFUSED: Final = (("rn", "m"), ("ty", "ta"), ("vv", "w"))
 _CONFUSED_LETTERS: Final = str.maketrans(
@@ -136,18 +138,18 @@ class Words:
     def label(self, line: str) -> Label | None:
         """The declared label a line is, or begins with; None if there is none."""
         if (whole := self._declared(line)) is not None:
-            return Label(whole[1], whole[0], line.rstrip(" \t:|…"))
+            return Label(whole[1], whole[0], line.strip(_AROUND))
         found = None
         for head, parted in _heads(line):
             if (declared := self._declared(head)) is not None and declared[1] is not None:
-                beside = line[parted.end() :].strip()
-                found = Label(declared[1], declared[0], head, beside, firm=parted["strong"] is not None)
+                beside = line[parted.end() :].rstrip(_BAR)
+                found = Label(declared[1], declared[0], head.strip(_AROUND), beside, firm=parted["strong"] is not None)
         return found or self._before_a_space(line)
 
     def guess(self, line: str) -> Label | None:
         """The label a line, or its part before a separator, most likely is through errors; None if none or several."""
-        for head, beside in [(line, ""), *((h, line[p.end() :].strip()) for h, p in _heads(line))]:
-            if len(head) <= LONGEST_LABEL and (label := self._guessed(head.rstrip(" :"), beside)) is not None:
+        for head, beside in [(line, ""), *((h, line[p.end() :].rstrip(_BAR)) for h, p in _heads(line))]:
+            if len(head) <= LONGEST_LABEL and (label := self._guessed(head.strip(_AROUND), beside)) is not None:
                 return label
         return None
 

@@ -22,7 +22,7 @@ import polars as pl
 import pyoxigraph as ox
 
 from etl import catalog, mapping, problems, read, release, search, sheet, validate, values
-from etl.quality import publishable, shacl_problems
+from etl.quality import publishable, shacl_problems, unusable_iris
 from etl.settings import Settings
 from etl.source import Source, sources
 from etl.tables import listed, published_readings, source_tables, with_records, without_doubles, without_persons
@@ -169,13 +169,14 @@ def prepare(
             for stem, table in tables.items():
                 table.write_parquet(work / f"{stem}.parquet")
             mapping.write(rules, work, quads)
+            no_iris = mapping.refused(rules, work).collect()
         with clock.stage("validate"):
             checked = validate.validate(source.id, [quads], shapes, ontology)
             owners = mapping.subjects(rules, work).collect()
         told = shacl_problems(checked.results, owners, tables, source)
         refused = told.filter(pl.col("severity") == "violation")["record"].drop_nulls().unique()
         if refused.is_empty():
-            found.append(told)
+            found += [told, unusable_iris(no_iris, source)]
             return Prepared(source, tables, quads, problems.together(found), checked, rules.prefixes, used, len(inputs))
         found.append(told.filter(pl.col("record").is_in(refused.implode())))
         records, readings = (t.filter(~pl.col("record").is_in(refused.implode())) for t in (records, readings))

@@ -22,6 +22,18 @@ def shacl_code(component: str) -> str:
     return "shacl." + re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
 
 
+def _component(code: str) -> str:
+    """The SHACL component a problem's code names, or ours for what is no result of SHACL.
+
+    >>> _component("shacl.less-than-or-equals")
+    'http://www.w3.org/ns/shacl#LessThanOrEqualsConstraintComponent'
+    """
+    if not code.startswith("shacl."):
+        return "https://w3id.org/cupola/onto/ProblemConstraintComponent"
+    name = code.removeprefix("shacl.").title().replace("-", "").replace("Sparql", "SPARQL")
+    return f"http://www.w3.org/ns/shacl#{name}ConstraintComponent"
+
+
 def field_name(path: str | None) -> str | None:
     """The name of a field from the property that carries it.
 
@@ -66,6 +78,12 @@ def shacl_problems(
     )
 
 
+def unusable_iris(refused: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Values that should be an IRI and are none, as problems; `refused` has the columns record, column, value."""
+    told = refused.select("record", source=pl.lit(source.id), field=pl.col("column"), raw=pl.col("value"))
+    return problems.table("url.malformed", told)
+
+
 def publishable(found: pl.DataFrame, published: Mapping[str, pl.DataFrame], base: str) -> pl.DataFrame:
     """The problems with what their mapping needs: a key of their own and the node they are about.
 
@@ -97,6 +115,7 @@ def publishable(found: pl.DataFrame, published: Mapping[str, pl.DataFrame], base
         name=pl.when(number == 1).then(pl.col("stem")).otherwise(pl.format("{}-{}", "stem", number)),
         focus=pl.coalesce("focus", pl.format("{}id/dataset/{}", pl.lit(base), "source_key")),
         severity_iri=pl.format("http://www.w3.org/ns/shacl#{}", pl.col("severity").str.to_titlecase()),
+        component=pl.col("code").map_elements(_component, return_dtype=pl.String),
         title_it=pl.col("code").replace_strict(titles["it"], default=None).fill_null(pl.col("message_it")),
         title_en=pl.col("code").replace_strict(titles["en"], default=None).fill_null(pl.col("message_en")),
     ).drop("stem")

@@ -18,7 +18,12 @@ class Settings:
     )
     base: str = field(
         default="https://w3id.org/cupola/",
-        metadata={"help": "base IRI that data is minted with; ends with / or #"},
+        metadata={"help": "base IRI that data is minted with; http(s), ends with /"},
     )
     publisher: str = field(default="Cupola", metadata={"help": "who publishes the catalogue"})
     publish_persons: bool = field(default=True, metadata={"help": "publish the names of persons in a role (RUP)"})
+
+    def __post_init__(self) -> None:
+        """Refuse a base that IRIs cannot be minted with (ValueError)."""
+        if not self.base.startswith(("http://", "https://")) or not self.base.endswith("/"):
+            raise ValueError(f"base = {self.base!r}: allowed is an http or https address that ends with /")

@@ -13,7 +13,8 @@ Words of a label inside prose
     2. the line above does not stop within a sentence (comma, article, preposition, conjunction);
     3. what follows can be a value of that field by its form (an amount, a date, a code have digits and are short, a
        municipality is a short name, an action has a number such as 7.1.1 …), or no value is there: the next line is
-       another label, a heading, a word of absence, or the end of the sheet after a blank line;
+       another label, a heading, a word of absence, or the end of the sheet after a blank line; or the label stands
+       between blank lines, is of several words or an acronym, and below is something short that is no sentence;
     4. the value stands by itself: its line is followed by a blank line, by a label or heading, by something that looks
        like "label: value", or by the end (not asked where the label is a line of its own after a blank line).
     So "la Città ha attivato…", "Comune di Torino e Regione…", "Azione: il progetto prevede…" stay prose. Outside prose
@@ -37,10 +38,11 @@ from etl.source import Field, Source
 
 #: A longer opening is a paragraph, no title.
 LONGEST_TITLE: Final = 300
+#: What may stand where another form is expected ("non ancora richiesto" for a CUP).
+SHORT_VALUE: Final = 60
 #: Nobody breaks lines by hand after this many characters: a longer line is a paragraph.
 LONGEST_BROKEN: Final = 160
 
-_RULE: Final = re.compile(r"([-_=~#])\1{2,}")  # a drawn line: no words, parts like a blank line
 _UNKNOWN_LABEL: Final = re.compile(r"[^\W\d_][^:.,;]{1,40}:(\s|$)")
 _BULLET: Final = re.compile(r"[-–•*·]\s")
 _WORD: Final = re.compile(r"[^\W\d_]+")
@@ -105,7 +107,7 @@ class _Reader:
     """Goes through a sheet once, with one field open at a time."""
 
     def __init__(self, lines: Sequence[str], source: Source, place: Callable[[int, int], str]) -> None:
-        self.lines = ["" if _RULE.fullmatch(line.strip("\ufeff ")) else line.strip().strip("\ufeff") for line in lines]
+        self.lines = [_text(line) for line in lines]
         self.source, self.place, self.words = source, place, Words(source)
         self.below = _below(self.lines)
         self.start = next((f for f in source.fields.values() if f.start), None)
@@ -217,7 +219,7 @@ class _Reader:
         if not self._after_blank(number) and hanging(self.lines[number - 1]):
             return False
         if not self._fits(number, label):
-            return False
+            return self._between_blanks(number, label)
         if label.field is None:
             return self._after_blank(number) or self._known(self.below[number])
         if label.beside:
@@ -230,6 +232,15 @@ class _Reader:
         if self._known(following):
             return not label.guessed
         return label.field.prose or self._ends(following)
+
+    def _between_blanks(self, number: int, label: Label) -> bool:
+        """Whether a label that is no word of prose stands by itself above something short (rule 3, "da definire")."""
+        following = self.below[number]
+        apart = self._after_blank(number) and following is not None and following > number + 1
+        unlike_prose = " " in label.declared or label.declared.isupper()
+        if label.beside or label.guessed or following is None or not (apart and unlike_prose):
+            return False
+        return len(self.lines[following]) <= SHORT_VALUE and not sentence(self.lines[following])
 
     def _fits(self, number: int, label: Label) -> bool:
         """Whether what follows a label can be its value, or is none (rule 3)."""
@@ -327,6 +338,13 @@ class _Reader:
             else:
                 blocks.append([piece])
         return blocks
+
+
+def _text(line: str) -> str:
+    """A line without spaces around; a drawn one ("-----", "=====", "|---|---|") is as good as a blank one."""
+    line = line.strip().strip("\ufeff").strip()
+    one_stroke = len(line) > 2 and line[0] in "-_=~#" and len(set(line)) == 1
+    return "" if one_stroke or ("---" in line and set(line) <= set("-|+: ")) else line
 
 
 def _below(lines: Sequence[str]) -> list[int | None]:

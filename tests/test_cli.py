@@ -138,6 +138,7 @@ def test_a_setting_comes_from_the_option_the_environment_the_file_or_the_default
         ("port = 'otto'", "port = 'otto' (cupola.toml)"),
         ("publish_persons = 'forse'", "allowed: true or false"),
         ("port = ", "not TOML"),
+        ("base = 'https://dati.example.it/cup'", "ends with /"),
     ],
 )
 def test_a_setting_that_cannot_be_is_one_clear_line(text: str, said: str, tmp_path: Path, cupola: Cupola) -> None:

@@ -55,7 +55,9 @@ def build_release(releases: Path, name: str = "2026-01-02T030405Z", *, merged: b
     del store
     with sqlite3.connect(folder / "search.sqlite") as base, (DATA / "projects.csv").open(newline="") as file_:
         rows = list(csv.DictReader(file_))
-        base.execute(f"CREATE TABLE project ({', '.join(rows[0])})")
+        types = {"problems": "INTEGER"} | {name: "REAL" for name in rows[0] if name.endswith("_amount")}
+        columns = ", ".join(f"{name} {types.get(name, 'TEXT')}" for name in rows[0])
+        base.execute(f"CREATE TABLE project ({columns})")
         text = "title, description, cup, local_code, city"
         base.execute(
             f"CREATE VIRTUAL TABLE project_fts USING fts5({text}, bodies, tokenize='unicode61 remove_diacritics 2')"

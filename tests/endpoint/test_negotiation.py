@@ -12,7 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.endpoint.conftest import Server
 
-ROWS = list(csv.DictReader((Path(__file__).parent / "data" / "negotiation.csv").open(encoding="utf-8", newline="")))
+TABLE = Path(__file__).parent / "data" / "negotiation.csv"
+ROWS = list(csv.DictReader(TABLE.read_text(encoding="utf-8").splitlines()))
 SELECT = "/sparql?query=" + quote("SELECT ?s { ?s ?p ?o } LIMIT 1")
 PATHS = {
     "graph": "/data/operation/prova/AA1.1.1.a",

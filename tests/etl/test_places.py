@@ -60,9 +60,7 @@ def test_a_name_is_found_whatever_its_case_accents_and_apostrophes(asked: str, i
     assert found(asked).istat == istat
 
 
-@pytest.mark.parametrize(
-    "asked", ["Torin", "Torinoo", "Città metropolitana di Torino", "", "'", "di"]
-)
+@pytest.mark.parametrize("asked", ["Torin", "Torinoo", "Città metropolitana di Torino", "", "'", "di"])
 def test_what_is_no_exact_name_is_unknown(asked: str) -> None:
     assert places.find(asked) == places.Unknown(asked)
 

