@@ -24,7 +24,7 @@ from endpoint.terms import full
 blueprint = Blueprint("catalog", __name__)
 
 SD = "http://www.w3.org/ns/sparql-service-description#"
-RELEASE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{6}Z")
+RELEASE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{6}Z(-\d+)?")
 FILE_TYPES = {
     ".gz": "application/gzip",
     ".json": "application/json",
@@ -110,6 +110,14 @@ def catalog_file(extension: str) -> Response:
     return see_other(f"/catalog?format={extension}")
 
 
+@blueprint.get("/shapes/")
+@blueprint.get("/shapes/<path:_shape>")
+def shapes(_shape: str = "") -> Response:
+    """The SHACL shapes this release was checked with; a shape's IRI leads to all of them, as a hash IRI would."""
+    release = _service().release
+    return _rdf(release.path / "shapes.ttl", release)
+
+
 @blueprint.get("/release/<name>")
 def release(name: str) -> Response:
     """What is known of a release: its manifest as JSON, else its catalogue as RDF; 410 for one that was replaced."""
@@ -179,11 +187,8 @@ def dump(name: str) -> Response:
     if path is None:
         raise NotFound("No such file; /dumps/ lists those of this release.")
     # A .gz is sent as the file it is, not as something to unpack on the way.
-    response = send_file(path, mimetype=FILE_TYPES.get(path.suffix, "application/octet-stream"), etag=False)
-    response.set_etag(served.checksums[name])
-    response.last_modified = served.created
-    response.make_conditional(request, accept_ranges=True, complete_length=path.stat().st_size)
-    return response
+    kind = FILE_TYPES.get(path.suffix, "application/octet-stream")
+    return send_file(path, mimetype=kind, etag=served.checksums[name], last_modified=served.created)
 
 
 @blueprint.get("/sitemap.xml")

@@ -56,8 +56,9 @@ class Release:
     def files(self) -> dict[str, Path]:
         """Everything that can be downloaded, by its path in the release: dumps, tables, problems, catalogue."""
         found = [p for folder in ("data", "tables") for p in sorted((self.path / folder).glob("*")) if p.is_file()]
-        loose = [self.path / name for name in ("problems.parquet", "validation.ttl", "catalog.ttl", "manifest.json")]
-        return {p.relative_to(self.path).as_posix(): p for p in [*found, *(p for p in loose if p.is_file())]}
+        names = ("problems.parquet", "validation.ttl", "shapes.ttl", "catalog.ttl", "manifest.json")
+        loose = [path for name in names if (path := self.path / name).is_file()]
+        return {p.relative_to(self.path).as_posix(): p for p in [*found, *loose]}
 
     @cached_property
     def checksums(self) -> dict[str, str]:

@@ -8,11 +8,14 @@ thread on them, and is as fast as the rest for us.
 
 import errno
 import logging
+import re
 import signal
 from collections.abc import Callable
 from types import FrameType
 
 from flask import Flask
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.server import BaseWSGIServer, MultiSocketServer, create_server
 
 from endpoint import create_app
@@ -28,6 +31,19 @@ class CannotListen(Exception):
 
 class _Stop(Exception):
     pass
+
+
+class _Parser(HTTPRequestParser):
+    """waitress' parser, that also takes addresses with bytes above 127 (`/id/x/società`), as some clients send them."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Percent-encode those bytes in the request line before it is parsed."""
+        line, end, rest = header_plus.partition(b"\r\n")
+        line = re.sub(rb"[\x80-\xff]", lambda byte: b"%%%02X" % ord(byte[0]), line)
+        super().parse_header(line + end + rest)
+
+
+HTTPChannel.parser_class = _Parser  # the only place waitress takes it from
 
 
 def _brief(record: logging.LogRecord) -> bool:
@@ -69,6 +85,9 @@ def _listen(app: Flask, settings: Settings) -> MultiSocketServer | BaseWSGIServe
             threads=settings.threads,
             ident=None,
             max_request_body_size=4 * settings.max_body,  # below it the application refuses, in its own words
+            # An idle connection costs no thread, but waitress refuses new ones above its limit (100 by default).
+            connection_limit=1000,
+            asyncore_use_poll=True,
             channel_timeout=60,
             # What a client has not read yet waits here; beyond it the query's worker waits.
             outbuf_high_watermark=4 * 2**20,

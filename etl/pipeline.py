@@ -303,6 +303,7 @@ def _lay_down(
             for stem, table in part.tables.items():
                 table.write_parquet(folder / "tables" / f"{stem}.parquet")
         found.write_parquet(folder / "problems.parquet")
+        validate.shapes_graph(SHAPES).serialize(folder / "shapes.ttl", format="turtle", encoding="utf-8")
         (folder / "validation.ttl").write_bytes(b"\n".join(part.validation.report for part in parts))
     with clock.stage("search"):
         search.write((listed(part.tables, part.source, part.problems) for part in parts), folder / "search.sqlite")

@@ -140,7 +140,7 @@ def verify(folder: Path) -> None:
         told = manifest(folder)
     except (OSError, ValueError) as error:
         raise ReleaseError(f"{folder}: no readable manifest: {error}") from error
-    for part in ("problems.parquet", "validation.ttl", "catalog.ttl", "search.sqlite", "store"):
+    for part in ("problems.parquet", "validation.ttl", "shapes.ttl", "catalog.ttl", "search.sqlite", "store"):
         if not (folder / part).exists():
             raise ReleaseError(f"{folder}: {part} is missing")
     for graph in told["graphs"]:

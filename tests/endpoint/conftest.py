@@ -135,6 +135,11 @@ class Server:
         """Ask /sparql, by GET."""
         return self.get("/sparql", accept, params={"query": query})
 
+    def workers(self) -> set[int]:
+        """The process ids of its workers."""
+        children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        return {int(pid) for file in children for pid in file.read_text().split()}
+
     def stop(self) -> int:
         """Stop it as Ctrl-C does; gives the exit code."""
         self.process.send_signal(signal.SIGINT)

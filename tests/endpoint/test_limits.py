@@ -29,12 +29,6 @@ SORT_ALL = f"SELECT * {{ {PATTERNS} }} ORDER BY ?a ?f ?i"
 STREAM_ALL = f"SELECT * {{ {PATTERNS} }}"
 
 
-def workers(server: Server) -> set[int]:
-    """The process ids of a server's workers."""
-    children = Path(f"/proc/{server.process.pid}/task").glob("*/children")
-    return {int(pid) for file in children for pid in file.read_text().split()}
-
-
 def running(pid: int) -> bool:
     """Whether a process runs (a zombie does not)."""
     try:
@@ -106,7 +100,7 @@ def test_strangers_queries_never_take_the_pages_worker(strict: Server) -> None:
 
 
 def test_a_killed_worker_is_replaced(strict: Server) -> None:
-    before = workers(strict)
+    before = strict.workers()
     for pid in before:
         os.kill(pid, signal.SIGKILL)
     assert gone(before, 5)
@@ -121,7 +115,7 @@ def test_a_worker_killed_midway_breaks_the_answer(start: Start, releases: Path) 
     with requests.get(f"{server.url}/sparql", params={"query": STREAM_ALL}, stream=True, timeout=20) as answer:
         pieces = answer.iter_content(10_000)
         next(pieces)
-        for pid in workers(server):
+        for pid in server.workers():
             os.kill(pid, signal.SIGKILL)
         with pytest.raises(requests.exceptions.ChunkedEncodingError):
             list(pieces)
@@ -129,13 +123,13 @@ def test_a_worker_killed_midway_breaks_the_answer(start: Start, releases: Path) 
 
 def test_a_client_that_goes_away_ends_its_query(start: Start, releases: Path) -> None:
     server = start(releases)
-    before = workers(server)
+    before = server.workers()
     host, port = re.findall(r"//(.*):(\d+)", server.url)[0]
     with socket.create_connection((host, int(port))) as client:
         client.sendall(f"GET /sparql?query={quote(STREAM_ALL)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         assert client.recv(10) == b"HTTP/1.1 2"
     until = time.monotonic() + 10
-    while len(before & workers(server)) == len(before):
+    while len(before & server.workers()) == len(before):
         assert time.monotonic() < until, "the query still runs"
         time.sleep(0.05)
     assert 'outcome="abandoned"' in server.get("/metrics").text
@@ -143,7 +137,7 @@ def test_a_client_that_goes_away_ends_its_query(start: Start, releases: Path) ->
 
 def test_stopping_the_server_ends_the_workers(start: Start, releases: Path) -> None:
     server = start(releases)
-    pids = workers(server)
+    pids = server.workers()
     assert len(pids) == 3
     with ThreadPoolExecutor() as pool:
         pool.submit(requests.get, f"{server.url}/sparql", {"query": COUNT_ALL}, timeout=20)
@@ -154,7 +148,7 @@ def test_stopping_the_server_ends_the_workers(start: Start, releases: Path) -> N
 
 def test_killing_the_server_leaves_no_worker(start: Start, releases: Path) -> None:
     server = start(releases)
-    pids = workers(server)
+    pids = server.workers()
     with ThreadPoolExecutor() as pool:
         pool.submit(requests.get, f"{server.url}/sparql", {"query": COUNT_ALL}, timeout=20)
         time.sleep(0.3)

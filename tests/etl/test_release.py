@@ -30,7 +30,7 @@ def test_a_release_has_every_part_its_design_names(built: pipeline.Built) -> Non
     parts = {path.name for path in built.folder.iterdir()}
     assert parts == {
         "manifest.json", "tables", "data", "problems.parquet", "validation.ttl", "catalog.ttl", "store",
-        "search.sqlite",
+        "search.sqlite", "shapes.ttl",
     }  # fmt: skip
     assert {path.name for path in (built.folder / "data").iterdir()} == {
         "ponmetro.nq.gz", "quality.nq.gz", "ontology.nq.gz",
