@@ -29,8 +29,8 @@ class CannotListen(Exception):
     """The address cannot be listened on; the message says which and why."""
 
 
-class _Stop(Exception):
-    pass
+class _Stop(SystemExit):
+    """A signal to stop: waitress takes a SystemExit as its own sign to let running requests end."""
 
 
 class _Parser(HTTPRequestParser):
@@ -114,7 +114,7 @@ def _serve(server: MultiSocketServer | BaseWSGIServer) -> None:
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         server.run()
-    except _Stop:
+    except _Stop:  # raised outside waitress's loop
         return
     finally:
         for number, handler in before.items():

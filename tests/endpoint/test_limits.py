@@ -81,8 +81,7 @@ def test_an_answer_whose_time_ends_midway_is_visibly_broken(start: Start, releas
     with requests.get(f"{server.url}/sparql", params={"query": STREAM_ALL}, stream=True, timeout=20) as answer:
         assert answer.status_code == 200
         with pytest.raises(requests.exceptions.ChunkedEncodingError):
-            for piece in answer.iter_content(1_000_000):
-                assert piece
+            sum(map(len, answer.iter_content(1_000_000)))
     assert 'outcome="timeout"} 1' in server.get("/metrics").text
 
 

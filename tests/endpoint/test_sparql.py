@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import pyoxigraph as ox
@@ -233,15 +233,17 @@ def test_without_a_query_a_browser_gets_the_page_to_write_one(server: Server) ->
 
 def test_sparqlwrapper_asks_as_any_endpoint(server: Server) -> None:
     client = SPARQLWrapper(f"{server.url}/sparql")
-    client.setQuery(SUM)
-    client.setReturnFormat(JSON)
-    assert float(client.queryAndConvert()["results"]["bindings"][0]["total"]["value"]) == TOTAL
+
+    def ask(query: str, format_: str) -> Any:
+        client.setQuery(query)
+        client.setReturnFormat(format_)
+        return client.queryAndConvert()
+
+    assert float(ask(SUM, JSON)["results"]["bindings"][0]["total"]["value"]) == TOTAL
     client.setMethod(POST)
-    client.setReturnFormat(CSV)
-    assert client.queryAndConvert().split() == [b"total", b"7800019.5"]
-    client.setQuery("CONSTRUCT { ?s a ?c } WHERE { ?s a ?c }")
-    client.setReturnFormat(TURTLE)
-    assert len(list(ox.parse(client.queryAndConvert(), format=ox.RdfFormat.TURTLE))) > 20
+    assert ask(SUM, CSV).split() == [b"total", b"7800019.5"]
+    turtle = ask("CONSTRUCT { ?s a ?c } WHERE { ?s a ?c }", TURTLE)
+    assert len(list(ox.parse(turtle, format=ox.RdfFormat.TURTLE))) > 20
 
 
 def test_problem_json_is_json_even_with_quotes(server: Server) -> None:
