@@ -22,11 +22,13 @@ PAGE_HEADERS = {
 # Everything here is public: any page on the web may read it.
 CORS_HEADERS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
-    "Access-Control-Allow-Headers": "Accept, Content-Type, If-None-Match",
     "Access-Control-Expose-Headers": (
         "Link, ETag, Location, Content-Location, Server-Timing, X-Cupola-Release, X-Cupola-Limits"
     ),
+}
+PREFLIGHT_HEADERS = {
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Accept, Content-Type, If-None-Match",
     "Access-Control-Max-Age": "86400",
 }
 
@@ -62,6 +64,8 @@ def create_app(settings: Settings) -> Flask:
             service.count("unserved")
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers.update(CORS_HEADERS)
+        if request.method == "OPTIONS":
+            response.headers.update(PREFLIGHT_HEADERS)
         if response.mimetype == "text/html":
             response.headers.update(PAGE_HEADERS)
         service.count("requests", request.endpoint or "none", str(response.status_code))

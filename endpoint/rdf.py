@@ -32,7 +32,8 @@ def written(quads: Iterable[ox.Quad], fmt: Format) -> bytes:
     quads = list(quads)
     iris = {n.value for q in quads for n in (q.subject, q.predicate, q.object) if isinstance(n, ox.NamedNode)}
     iris |= {q.object.datatype.value for q in quads if isinstance(q.object, ox.Literal)}
-    used = {prefix: ns for prefix, ns in NAMESPACES.items() if any(iri.startswith(ns) for iri in iris)}
+    spaces = {iri[: max(iri.rfind("/"), iri.rfind("#")) + 1] for iri in iris}
+    used = {prefix: namespace for prefix, namespace in NAMESPACES.items() if namespace in spaces}
     statements: Iterable[ox.Quad] | Iterable[ox.Triple] = quads
     if fmt.name not in ("trig", "nquads"):
         statements = writable((quad.triple for quad in quads), set(), rdf == ox.RdfFormat.RDF_XML)

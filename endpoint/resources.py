@@ -4,6 +4,7 @@ IRIs are served by path: whatever host answers, `{base}id/x` is found at /id/x: 
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import pyoxigraph as ox
 from flask import Blueprint, Response, current_app, request
@@ -29,11 +30,6 @@ def _service() -> Service:
 def _iris(path: str) -> list[str]:
     base = _service().release.base
     return [f"{base}id/{spelt}" for spelt in addresses.spellings(path)]
-
-
-def _described(path: str) -> Description | None:
-    engine = _service().engine
-    return next((found for iri in _iris(path) if (found := describe(engine, iri, with_labels=False))), None)
 
 
 def _split(path: str) -> tuple[str, Format | None]:
@@ -95,7 +91,7 @@ def identifier(_path: str) -> Response:
     if isinstance(chosen, str) and (lang := request.args.get("lang")) in ("it", "en"):
         where += f"?lang={lang}"
     response = see_other(where)
-    response.headers.extend(_links(iri, None, ()))
+    response.headers["Link"] = _links(iri, None, ())
     return response
 
 
@@ -108,8 +104,34 @@ def document(_path: str) -> Response:
     if found is None:
         raise _unknown(raw)
     response = pages.resource_page(found.iri, found)
-    response.headers.extend(_links(found.iri, None, found.quads))
+    response.headers["Link"] = _links(found.iri, None, found.quads)
     return response
+
+
+@dataclass(frozen=True)
+class Document:
+    """The data about a thing, ready to be sent."""
+
+    iri: str
+    body: bytes
+    links: str
+    cut: str  # what was left out, in words
+
+
+def _document(path: str, fmt: Format) -> Document | None:
+    """The data about the thing a raw path names; None when the release does not know it."""
+    service = _service()
+    key = "data", request.root_path, path, fmt.name
+    held = service.cache.get(key)
+    if isinstance(held, Document):
+        return held
+    found = next((d for iri in _iris(path) if (d := describe(service.engine, iri, with_labels=False))), None)
+    if found is None:
+        return None
+    cut = f"only the first {len(found.incoming)} links to it are here" if found.incoming_cut else ""
+    made = Document(found.iri, serialise(found, fmt), _links(found.iri, fmt, found.quads), cut)
+    service.cache.put(key, made, len(made.body) + len(made.links) + 500)
+    return made
 
 
 @blueprint.get("/data/<path:_path>")
@@ -117,24 +139,22 @@ def data(_path: str) -> Response:
     """The data about a thing: in the format its extension names, else by `?format=` or Accept."""
     raw = addresses.after("/data/")
     stem, chosen = _split(raw)
-    found = _described(stem)
-    if found is None and chosen is not None:
-        chosen, found = None, _described(raw)  # the dot belongs to the identifier
-    if found is None:
-        raise _unknown(raw)
-    negotiated = chosen is None
-    if chosen is None:
+    made = _document(stem, chosen) if chosen else None
+    negotiated = made is None
+    if made is None:  # no extension, or the dot belongs to the identifier
         wish = best(html=False)
         if not isinstance(wish, Format):
             return errors.not_acceptable(("graph",))
-        chosen = wish
-    response = Response(serialise(found, chosen), content_type=chosen.content_type)
-    response.headers.extend(_links(found.iri, chosen, found.quads))
+        chosen, made = wish, _document(raw, wish)
+    if made is None or chosen is None:
+        raise _unknown(raw)
+    response = Response(made.body, content_type=chosen.content_type)
+    response.headers["Link"] = made.links
     if negotiated:
         response.vary.add("Accept")
-        response.headers["Content-Location"] = f"{request.root_path}{_data(found.iri)}.{chosen.extension}"
-    if found.incoming_cut:
-        response.headers["X-Cupola-Incoming"] = f"only the first {len(found.incoming)} links to it are here"
+        response.headers["Content-Location"] = f"{request.root_path}{_data(made.iri)}.{chosen.extension}"
+    if made.cut:
+        response.headers["X-Cupola-Incoming"] = made.cut
     return cached(response, _service().release, chosen.extension)
 
 
@@ -159,8 +179,8 @@ def _data(iri: str) -> str:
     return "/data/" + addresses.address(iri.removeprefix(_service().release.base + "id/"))
 
 
-def _links(iri: str, here: Format | None, quads: Iterable[tuple[str, str, Term, str]]) -> list[tuple[str, str]]:
-    """Link headers, as in Signposting (https://signposting.org/FAIR/): what this is of, its other forms, licences."""
+def _links(iri: str, here: Format | None, quads: Iterable[tuple[str, str, Term, str]]) -> str:
+    """The Link header, as in Signposting (https://signposting.org/FAIR/): the thing, its other forms, licences."""
     release, root = _service().release, request.root_path
     where = root + _data(iri)
     links = [f'<{addresses.address(iri)}>; rel="cite-as"']
@@ -177,7 +197,7 @@ def _links(iri: str, here: Format | None, quads: Iterable[tuple[str, str, Term, 
         links.append(f'<{page}>; rel="alternate"; type="{HTML}"')
     graphs = {graph for *_, graph in quads}
     links += [f'<{each}>; rel="license"' for each in sorted({v for k, v in release.licences.items() if k in graphs})]
-    return [("Link", ", ".join(links))]
+    return ", ".join(links)
 
 
 @blueprint.get("/onto/")

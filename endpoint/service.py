@@ -7,6 +7,7 @@ from collections import Counter
 
 from flask import g, has_app_context
 
+from endpoint.cache import Cache
 from endpoint.engine import Engine
 from endpoint.engine.local import LocalEngine
 from endpoint.engine.remote import RemoteEngine
@@ -29,6 +30,7 @@ class Serving:
     def __init__(self, release: Release, link: str | None, settings: Settings) -> None:
         self.release, self.link = release, link
         self.engine = engine_for(release, settings)
+        self.cache: Cache[object] = Cache(settings.cache_size * 2**20)
         self.users = 0
 
 
@@ -59,6 +61,11 @@ class Service:
     def engine(self) -> Engine:
         """The engine over that release. Raises NoRelease when there is none."""
         return self._now().engine
+
+    @property
+    def cache(self) -> Cache[object]:
+        """Answers made from that release. Raises NoRelease when there is none."""
+        return self._now().cache
 
     def count(self, *name: str) -> None:
         """Count one more of something, for /metrics."""

@@ -23,6 +23,7 @@ class Settings:
     )
     queue_length: int = field(default=64, metadata={"help": "queries that may wait for a free process"})
     queue_timeout: float = field(default=5.0, metadata={"help": "seconds a query waits for a free process"})
+    cache_size: int = field(default=64, metadata={"help": "MiB of answers about resources kept to be given again"})
     public_url: str = field(
         default="", metadata={"help": "address the world sees, when a proxy stands before (https://dati.example.it)"}
     )

@@ -6,11 +6,13 @@ and tells the client why.
 """
 
 import json
+import logging
 import math
 import os
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -34,6 +36,8 @@ from endpoint.engine import (
 from endpoint.engine.worker import CHUNK
 from endpoint.settings import Settings
 
+log = logging.getLogger("cupola")
+
 WORKER = Path(__file__).with_name("worker.py")
 # MiB the second net (RLIMIT_DATA) leaves above the watched limit: it counts stacks and arenas that are not resident.
 SLACK_MIB = 256
@@ -47,7 +51,12 @@ class Process:
     def __init__(self, store: Path, memory: int, size: int) -> None:
         # -P: the script's own folder is no place to import from.
         command = [sys.executable, "-P", str(WORKER), str(store), str(memory + SLACK_MIB), str(size)]
-        self.popen = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # A file, not a pipe: nobody need read it, and it cannot fill up.
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in kill)
+        quiet = {**os.environ, "RUST_BACKTRACE": "0"}  # a backtrace costs a second, and tells us nothing
+        pipe = subprocess.PIPE
+        self.popen = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self.errors, env=quiet)
+        self.statm = _open_statm(self.popen.pid)
         self.requests = cast("IO[bytes]", self.popen.stdin)
         self.answers = cast("IO[bytes]", self.popen.stdout)
         self.ready = False
@@ -82,10 +91,17 @@ class Process:
 
     def resident(self) -> float:
         """Resident memory in MiB; 0 where the system does not tell (only Linux has /proc)."""
-        try:
-            return int(Path(f"/proc/{self.popen.pid}/statm").read_text().split()[1]) * PAGE_MIB
-        except (FileNotFoundError, ProcessLookupError, IndexError):  # no /proc, or the process has just ended
+        if self.statm is None:
             return 0.0
+        try:
+            return int(os.pread(self.statm, 100, 0).split()[1]) * PAGE_MIB
+        except (ProcessLookupError, IndexError):  # it has just ended
+            return 0.0
+
+    def last_words(self) -> str:
+        """What it wrote on standard error, at most the first 10 kB."""
+        self.errors.seek(0)
+        return self.errors.read(10_000).decode("utf-8", "replace")
 
     def kill(self) -> None:
         """End it now and reap it."""
@@ -94,6 +110,10 @@ class Process:
         self.answers.close()
         with suppress(BrokenPipeError):  # a request it never read; nobody wants it any more
             self.requests.close()
+        self.errors.close()
+        if self.statm is not None:
+            os.close(self.statm)
+            self.statm = None
 
 
 class Running:
@@ -164,7 +184,9 @@ class LocalEngine:
 
     def __init__(self, store: Path, settings: Settings) -> None:
         self.store, self.settings = store, settings
-        self.changed = threading.Condition()
+        self.lock = threading.Lock()
+        # Who waits for what: a worker for our own queries, one for a stranger's, the watchdog for work.
+        self.own_turn, self.public_turn, self.work = (threading.Condition(self.lock) for _ in range(3))
         self.waiting = 0
         self.closed = False
         self.counts: Counter[str] = Counter()
@@ -220,7 +242,7 @@ class LocalEngine:
 
     def stats(self) -> Mapping[str, float]:
         """Counters and gauges for /metrics."""
-        with self.changed:
+        with self.lock:
             return {
                 "worker_restarts_total": self.counts["restarts"],
                 "workers_busy": len(self.busy),
@@ -229,17 +251,18 @@ class LocalEngine:
 
     def close(self) -> None:
         """End the idle workers now, the busy ones when they finish (or pass their limit)."""
-        with self.changed:
+        with self.lock:
             self.closed = True
             idle, self.idle = self.idle, []
-            self.changed.notify_all()
+            for waiting in (self.own_turn, self.public_turn, self.work):
+                waiting.notify_all()
         for process in idle:
             process.kill()
 
     def kill(self) -> None:
         """End every worker now: the server stops."""
         self.close()
-        with self.changed:
+        with self.lock:
             for process in self.busy:
                 process.ended_for = EngineDown
                 process.popen.kill()
@@ -252,46 +275,51 @@ class LocalEngine:
     def give_back(self, process: Process) -> None:
         """A worker that finished its query is idle again, unless the query left it fat or the pool is closing."""
         fat = process.resident() > process.memory / 2
-        with self.changed:
+        with self.lock:
             self.busy.discard(process)
             process.deadline = math.inf
             keep = not (fat or self.closed or process.ended_for)
             if keep:
-                self.idle.append(process)
-                self.changed.notify_all()
+                self._now_idle(process)
         if not keep:
             self._replace(process)
 
     def bury(self, process: Process) -> EngineError:
         """Replace a worker that died or has to; gives the error that tells its client why it died."""
-        with self.changed:
+        with self.lock:
             self.busy.discard(process)
-        # A process killed by us ends with SIGKILL; one that could not allocate aborts (Rust's way of saying so).
-        if process.ended_for is None:
-            try:
-                aborted = process.popen.wait(timeout=0.2) == -6
-            except subprocess.TimeoutExpired:
-                aborted = False
-            process.ended_for = QueryMemory if aborted else EngineDown
+        text = ""
+        if process.ended_for is None:  # not killed by us
+            process.ended_for, text = _cause(process.last_words())
         self._replace(process)
-        return process.ended_for(_limit_text(process.ended_for, process))
+        return process.ended_for(text or _limit_text(process.ended_for, process))
 
     def _start(self) -> Process:
         return Process(self.store, self.settings.query_memory, self.settings.max_answer_size)
 
     def _replace(self, process: Process) -> None:
         process.kill()
-        with self.changed:
-            if self.closed:
-                return
-            self.counts["restarts"] += 1
-            self.idle.append(self._start())
-            self.changed.notify_all()
+        fresh = None if self.closed else self._start()
+        if fresh is None:
+            return
+        with self.lock:
+            late = self.closed
+            if not late:
+                self.counts["restarts"] += 1
+                self._now_idle(fresh)
+        if late:
+            fresh.kill()
+
+    def _now_idle(self, process: Process) -> None:
+        # One of each kind is woken: whichever may not take it goes on waiting.
+        self.idle.append(process)
+        self.own_turn.notify()
+        self.public_turn.notify()
 
     def _take(self, public: bool, timeout: float, memory: int) -> Process:
         """An idle worker, waiting for one in a queue of bounded length for a bounded time."""
         until = time.monotonic() + self.settings.queue_timeout
-        with self.changed:
+        with self.lock:
             if self.waiting >= self.settings.queue_length:
                 raise self._busy()
             self.waiting += 1
@@ -300,7 +328,7 @@ class LocalEngine:
                     left = until - time.monotonic()
                     if self.closed or left <= 0:
                         raise self._busy()
-                    self.changed.wait(left)
+                    (self.public_turn if public else self.own_turn).wait(left)
             finally:
                 self.waiting -= 1
             process = self.idle.pop()  # the one used last: its caches are warm
@@ -308,7 +336,7 @@ class LocalEngine:
             process.timeout, process.memory = timeout, memory
             process.deadline = time.monotonic() + timeout
             self.busy.add(process)
-            self.changed.notify_all()  # wakes the watchdog
+            self.work.notify()
             return process
 
     def _busy(self) -> Busy:
@@ -320,11 +348,11 @@ class LocalEngine:
     def _watch(self) -> None:
         """Kill whatever passes its limits, until the engine is closed and its last query over."""
         while True:
-            with self.changed:
+            with self.lock:
                 while not self.busy:
                     if self.closed:
                         return
-                    self.changed.wait()
+                    self.work.wait()
                 now = time.monotonic()
                 for process in self.busy:
                     if process.ended_for is not None:
@@ -337,6 +365,26 @@ class LocalEngine:
                         continue
                     process.popen.kill()
             time.sleep(TICK)
+
+
+def _open_statm(pid: int) -> int | None:
+    try:
+        return os.open(f"/proc/{pid}/statm", os.O_RDONLY)
+    except FileNotFoundError:  # only Linux has it
+        return None
+
+
+def _cause(last_words: str) -> tuple[type[EngineError], str]:
+    """Why a worker ended by itself, and what to tell of it ("" for the usual words)."""
+    if "memory allocation of" in last_words or "MemoryError" in last_words:
+        return QueryMemory, ""
+    if last_words:
+        log.error("a query's worker ended by itself: %s", last_words)
+    # A panic of the engine: "thread '…' panicked at file:line:", then why.
+    if " panicked at " in last_words:
+        why = " ".join(last_words.partition(" panicked at ")[2].splitlines()[1:2])
+        return EngineDown, f"The engine failed at this query, by a fault of its own: {why}."
+    return EngineDown, ""
 
 
 def _limit_text(kind: type[EngineError], process: Process) -> str:
