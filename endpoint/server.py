@@ -69,7 +69,7 @@ def run(settings: Settings, on_ready: Callable[[str], None] | None = None) -> No
                 service.engine.alive()  # starts it, so that the first visitor does not wait
             if on_ready is not None:
                 on_ready(_url(settings, server))
-            _serve(server)
+            _serve(server, service)
         finally:
             server.close()
     finally:
@@ -107,15 +107,15 @@ def _url(settings: Settings, server: MultiSocketServer | BaseWSGIServer) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _serve(server: MultiSocketServer | BaseWSGIServer) -> None:
+def _serve(server: MultiSocketServer | BaseWSGIServer, service: Service) -> None:
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise _Stop
+        # The queries first, or waitress would wait for them. This runs in the main thread, which holds no lock of ours.
+        service.close()
+        raise SystemExit  # which waitress takes as the end wherever it is; of another exception its loop makes a log entry
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         server.run()
-    except _Stop:  # raised outside waitress's loop
-        return
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -97,6 +97,7 @@ class Service:
             self._closed = True
             with self._lock:
                 serving, self._serving = self._serving, None
+            self._why = "The server is stopping."
         if serving is not None:
             serving.engine.kill()
 

@@ -299,15 +299,13 @@ class LocalEngine:
 
     def _replace(self, process: Process) -> None:
         process.kill()
-        fresh = None if self.closed else self._start()
-        if fresh is None:
-            return
+        fresh = self._start()  # not under the lock: it takes some milliseconds
         with self.lock:
-            late = self.closed
-            if not late:
+            wanted = not self.closed
+            if wanted:
                 self.counts["restarts"] += 1
                 self._now_idle(fresh)
-        if late:
+        if not wanted:
             fresh.kill()
 
     def _now_idle(self, process: Process) -> None:
