@@ -109,9 +109,11 @@ def _url(settings: Settings, server: MultiSocketServer | BaseWSGIServer) -> str:
 
 def _serve(server: MultiSocketServer | BaseWSGIServer, service: Service) -> None:
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        # The queries first, or waitress would wait for them. This runs in the main thread, which holds no lock of ours.
+        for number in before:
+            signal.signal(number, signal.SIG_DFL)  # asked a second time, the process ends at once (its workers too)
+        # The queries first, or waitress would wait for them. This is the main thread, which holds no lock of ours.
         service.close()
-        raise SystemExit  # which waitress takes as the end wherever it is; of another exception its loop makes a log entry
+        raise SystemExit  # waitress' loop ends at this; other exceptions it would only log
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
