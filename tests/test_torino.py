@@ -46,7 +46,7 @@ def store(built: pipeline.Built) -> ox.Store:
 def ask(store: ox.Store, variables: str, pattern: str) -> list[tuple[str, ...]]:
     """The distinct values of some variables of a pattern, as text, sorted."""
     query = f"SELECT DISTINCT {variables} {{ {pattern} }}"
-    rows = store.query(query, prefixes=PREFIXES, use_default_graph_as_union=True)
+    rows = store.query(query, prefixes=PREFIXES)
     assert isinstance(rows, ox.QuerySolutions)
     return sorted(tuple(getattr(value, "value", "") for value in row) for row in rows)
 

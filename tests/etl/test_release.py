@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+import pyoxigraph as ox
 import pytest
 
 from etl import pipeline, release
@@ -77,6 +78,22 @@ def test_a_dump_that_was_altered_does_not_verify(built: pipeline.Built, tmp_path
         file.write(b"\0")
     with pytest.raises(release.ReleaseError, match="sha256"):
         release.verify(copy)
+
+
+def test_a_statement_that_two_graphs_hold_is_counted_once(tmp_path: Path) -> None:
+    statement = '<urn:a> <urn:amount> "12.50"^^<http://www.w3.org/2001/XMLSchema#decimal>'
+    for graph in ("one", "two"):
+        (tmp_path / f"{graph}.nq").write_text(f"{statement} <urn:{graph}> .\n")
+    release.store(tmp_path, [tmp_path / "one.nq", tmp_path / "two.nq"])
+    index = ox.Store.read_only(str(tmp_path / "store"))
+
+    def asked(query: str) -> list[str]:
+        rows = index.query(query)
+        assert isinstance(rows, ox.QuerySolutions)
+        return [row[0].value for row in rows]
+
+    assert asked("SELECT (SUM(?x) AS ?t) { ?s <urn:amount> ?x }") == ["12.5"]
+    assert sorted(asked("SELECT ?g { GRAPH ?g { ?s <urn:amount> ?x } }")) == ["urn:one", "urn:two"]
 
 
 def test_a_second_build_at_the_same_time_is_refused(tmp_path: Path) -> None:
