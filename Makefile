@@ -1,5 +1,5 @@
 # Two commands: `make run` publishes the example sheets and serves them, `make test` runs every test.
-# Everything is installed in .venv from the locked requirements; nothing outside this folder is touched.
+# Everything is installed in this folder from the locked requirements; nothing outside it is touched.
 
 PYTHON ?= python3
 BIN := .venv/bin
