@@ -25,7 +25,7 @@ from rich.text import Text
 
 import endpoint.settings
 import etl.settings
-from etl import cup, pipeline, release
+from etl import cup, linked, pipeline, release
 from etl.mapping import MappingError
 from etl.source import Source, SourceError, sources
 
@@ -295,17 +295,20 @@ def _build(paths: tuple[Path, ...], releases: Path | None, source_id: str | None
     if as_json:
         _json(told)
         return built
-    read, published = (sum(source[key] for source in told["sources"]) for key in ("read", "published"))
+    sheets = [source for source in told["sources"] if source["id"] in told["mappings"]]
+    read, published = (sum(source[key] for source in sheets) for key in ("read", "published"))
+    resources = sum(source["published"] for source in told["sources"] if source not in sheets)
+    linked = f" and {resources} resources of linked data" if resources else ""
     counts = ", ".join(f"{told['problems'][s]} {s}" for s in ("violation", "warning", "info"))
     took = f"{time.perf_counter() - start:.1f} s"
-    out.print(f"{published} of {read} sheets published, {told['triples']} triples, problems: {counts} ({took})")
+    out.print(f"{published} of {read} sheets{linked} published, {told['triples']} triples, problems: {counts} ({took})")
     out.print(f"release {built.folder}")
     return built
 
 
 def _verdict(built: pipeline.Built, strict: bool) -> int:
     """The exit code of a build: 1 when a record is withheld, or with --strict any value."""
-    lost = sum(source["withheld"] for source in built.manifest["sources"])
+    lost = sum(source["withheld"] for source in built.manifest["sources"]) + len(built.manifest["withheld"])
     unread = (built.problems["code"] == "file.no-source").any()
     values = built.manifest["problems"]["violation"] if strict else 0
     return PROBLEMS if lost or unread or values else OK
@@ -354,6 +357,8 @@ def _check_sheet(path: Path, source_id: str | None, as_json: bool) -> int:
         item = pipeline.find_inputs([path], _source(source_id))
         if path.is_dir() or len(item) != 1:
             raise click.UsageError(f"{path} is a folder: check takes one sheet; cupola build takes folders")
+        if item[0].source is None and linked.reads(path):
+            return _check_linked(item[0], chosen, as_json)
         known = item[0].source or next(iter(_sources().values()))
         with tempfile.TemporaryDirectory() as work:
             ready = pipeline.prepare([dataclasses.replace(item[0], source=known)], known, chosen, Path(work))
@@ -365,6 +370,23 @@ def _check_sheet(path: Path, source_id: str | None, as_json: bool) -> int:
         _json({"read": ready.readings.to_dicts(), "problems": found.to_dicts(), "published": statements})
     else:
         _show_sheet(path, ready, statements)
+    return PROBLEMS if (found["severity"] != "info").any() else OK
+
+
+def _check_linked(item: pipeline.Input, chosen: etl.settings.Settings, as_json: bool) -> int:
+    """What a file of linked data holds, graph by graph, and what is wrong with it."""
+    with tempfile.TemporaryDirectory() as work:
+        ready = pipeline.prepare_linked(item, set(), chosen, Path(work))
+    found = ready.problems
+    told = [{"graph": g.id, "title": g.title["en"], "resources": g.subjects} for g in ready.graphs]
+    if as_json:
+        _json({"graphs": told, "problems": found.to_dicts()})
+        return PROBLEMS if (found["severity"] != "info").any() else OK
+    _tell(found, Console(highlight=False, soft_wrap=True))
+    for graph in told:
+        out.print(f"{graph['graph']}: {graph['resources']} resources, {graph['title']}")
+    if not told:
+        out.print("[bold]Nothing would be published.[/bold]")
     return PROBLEMS if (found["severity"] != "info").any() else OK
 
 

@@ -19,7 +19,7 @@ _LANGUAGE: Final = URIRef(f"{_EU}language/ITA")
 _NQUADS: Final = URIRef("https://www.iana.org/assignments/media-types/application/n-quads")
 _GZIP: Final = URIRef("https://www.iana.org/assignments/media-types/application/gzip")
 #: Graphs that are no source's own, with what they hold.
-_OWN_GRAPHS: Final = {
+OWN_GRAPHS: Final = {
     "quality": {
         "title": {"it": "Problemi trovati nelle fonti", "en": "Problems found in the sources"},
         "description": {
@@ -30,8 +30,18 @@ _OWN_GRAPHS: Final = {
     "ontology": {
         "title": {"it": "L'ontologia di Cupola", "en": "The Cupola ontology"},
         "description": {
-            "it": "Le classi e le proprietà con cui i progetti sono descritti.",
-            "en": "The classes and properties that projects are described with.",
+            "it": "Le classi e le proprietà con cui i progetti sono descritti, e gli elenchi di codici.",
+            "en": "The classes and properties that projects are described with, and the code lists.",
+        },
+    },
+    "public-contracts": {
+        "title": {
+            "it": "I contratti nella Public Contracts Ontology",
+            "en": "Contracts in the Public Contracts Ontology",
+        },
+        "description": {
+            "it": "Lotti, bandi e aggiudicazioni delle fonti, detti con i termini della Public Contracts Ontology.",
+            "en": "Lots, notices and awards of the sources, told in the terms of the Public Contracts Ontology.",
         },
     },
 }
@@ -83,7 +93,7 @@ def describe(manifest: dict[str, Any], publisher: str) -> Graph:
     sources = {source["id"]: source for source in manifest["sources"]}
     for part in manifest["graphs"]:
         name = str(part["iri"]).removeprefix(f"{base}graph/")
-        dataset = _dataset(graph, base, name, part, sources.get(name) or _OWN_GRAPHS[name])
+        dataset = _dataset(graph, base, name, part, sources.get(name) or OWN_GRAPHS[name])
         graph.add((catalog, DCAT.dataset, dataset))
         graph.add((service, DCAT.servesDataset, dataset))
         graph.add((dataset, DCTERMS.publisher, agent))
@@ -107,7 +117,7 @@ def _dataset(graph: Graph, base: str, name: str, part: dict[str, Any], about: di
     graph.add((dataset, DCTERMS.language, _LANGUAGE))
     for theme in _THEMES:
         graph.add((dataset, DCAT.theme, theme))
-    if "homepage" in about:
+    if about.get("homepage"):
         graph.add((dataset, DCAT.landingPage, URIRef(about["homepage"])))
     if "publisher" in about:
         graph.add((dataset, DCTERMS.creator, _named(graph, base, about["publisher"])))

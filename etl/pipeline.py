@@ -21,8 +21,8 @@ from typing import Any, Final
 import polars as pl
 import pyoxigraph as ox
 
-from etl import catalog, mapping, problems, read, release, search, sheet, validate, values
-from etl.quality import publishable, shacl_problems, unusable_iris
+from etl import catalog, linked, mapping, problems, read, release, search, sheet, validate, values
+from etl.quality import linked_problems, publishable, shacl_problems, unusable_iris
 from etl.settings import Settings
 from etl.source import Source, sources
 from etl.tables import listed, published_readings, source_tables, with_records, without_doubles, without_persons
@@ -30,6 +30,7 @@ from etl.tables import listed, published_readings, source_tables, with_records, 
 _ETL: Final = Path(str(files("etl")))
 SHAPES: Final = _ETL.parent / "shapes"
 ONTOLOGY: Final = _ETL.parent / "ontology"
+VIEWS: Final = ONTOLOGY / "views"
 _FORMAT: Final = 1  # raise when the code makes other tables or dumps from the same inputs
 
 
@@ -81,6 +82,11 @@ class Prepared:
         """The records that are published, one row each."""
         return self.tables[self.source.id]
 
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the manifest says of the source."""
+        return _about(self.source, self.read, self.records.height, self.problems.height)
+
     def turtle(self) -> str:
         """What would be published, as a person reads it: Turtle, with the prefixes of the mapping."""
         with self.quads.open("rb") as file:
@@ -91,6 +97,17 @@ class Prepared:
         text = io.BytesIO()
         ox.serialize(triples, text, format=ox.RdfFormat.TURTLE, prefixes=readable)
         return text.getvalue().decode()
+
+
+@dataclass(frozen=True)
+class Linked:
+    """A file of linked data, ready to be published: its graphs, or none when it is withheld, and what is wrong."""
+
+    name: str
+    graphs: list[linked.LinkedGraph]
+    problems: pl.DataFrame
+    report: bytes = b""
+    inputs: Sequence[dict[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -129,7 +146,8 @@ def find_inputs(paths: Sequence[Path], forced: Source | None = None) -> list[Inp
     for path in paths:
         if path.is_dir():
             inside = sorted(p for p in path.rglob("*") if not p.is_dir() and not p.name.startswith("."))
-            pairs = [(p, p.relative_to(path).as_posix()) for p in inside if any(s.reads(p) for s in known)]
+            readable = [p for p in inside if any(s.reads(p) for s in known) or (not forced and linked.reads(p))]
+            pairs = [(p, p.relative_to(path).as_posix()) for p in readable]
         else:
             pairs = [(path, path.name)]
         for file, name in pairs:
@@ -161,7 +179,7 @@ def prepare(
             records, readings = without_persons(records, readings, source)
     found = [with_records(problems.together(found), records), cleaned.problems, doubles]
     rules = mapping.load(source.mapping, settings.base)
-    shapes, ontology = validate.shapes_graph(SHAPES), sorted(ONTOLOGY.glob("*.ttl"))
+    shapes, ontology = validate.shapes_graph(SHAPES), [background(work, settings.base)]
     quads = work / f"{source.id}.nq"
     while True:
         tables = source_tables(records, readings, source)
@@ -182,6 +200,52 @@ def prepare(
         records, readings = (t.filter(~pl.col("record").is_in(refused.implode())) for t in (records, readings))
 
 
+def background(work: Path, base: str) -> Path:
+    """The ontology and its code lists as one sorted N-Triples file in `work`, with the IRIs of the base given."""
+    target = work / "ontology.nt"
+    if not target.exists():
+        triples = {
+            linked.rebased(quad.triple, base)
+            for path in sorted(ONTOLOGY.glob("*.ttl"))
+            for quad in ox.parse(path=str(path), format=ox.RdfFormat.TURTLE)
+        }
+        with target.open("wb") as file:
+            ox.serialize(sorted(triples, key=str), file, format=ox.RdfFormat.N_TRIPLES)
+    return target
+
+
+def prepare_linked(item: Input, taken: set[str], settings: Settings, work: Path, clock: Clock | None = None) -> Linked:
+    """Read and validate one file of linked data; with a fault of SHACL's it is withheld whole, for it has no records.
+
+    `taken` are the graph names of other sources; those of this file are added.
+    """
+    clock, context = clock or Clock(), {"file": item.name}
+    try:
+        with clock.stage("read"):
+            graphs = linked.graphs(item.path, settings.base, work)
+    except problems.Unusable as unusable:
+        return Linked(item.name, [], problems.one(unusable.code, **context, **unusable.details))
+    if doubled := [graph.id for graph in graphs if graph.id in taken]:
+        return Linked(item.name, [], problems.one("linked.graph-taken", **context, raw=", ".join(doubled)))
+    with clock.stage("validate"):
+        checked = validate.validate(
+            item.path.stem,
+            [graph.quads for graph in graphs],
+            validate.shapes_graph(SHAPES),
+            [background(work, settings.base)],
+        )
+    told = linked_problems(checked.results, item.name)
+    about = {"file": item.name, "sha256": release.sha256(item.path), "bytes": item.path.stat().st_size}
+    used = [
+        {"source": graph.id, **about, "rows": graph.subjects, "licence": graph.licence, "retrieved": None}
+        for graph in graphs
+    ]
+    if (told["severity"] == "violation").any():
+        return Linked(item.name, [], told, checked.report, used)
+    taken.update(graph.id for graph in graphs)
+    return Linked(item.name, graphs, told, checked.report, used)
+
+
 def build(
     paths: Sequence[Path], settings: Settings, forced: Source | None = None, progress: Progress = silent
 ) -> Built:
@@ -197,7 +261,7 @@ def build(
             allowed=", ".join(p for s in sources().values() for p in s.patterns),
         )
         for i in inputs
-        if i.source is None
+        if i.source is None and not linked.reads(i.path)
     ]
     with release.building(settings.releases) as folder, tempfile.TemporaryDirectory(dir=folder) as temporary:
         work = Path(temporary)
@@ -206,11 +270,15 @@ def build(
             for source in sources().values()
             if any(i.source == source for i in inputs)
         ]
-        found = problems.together([*unread, *(part.problems for part in parts)]).sort("file", maintain_order=True)
-        if not any(part.records.height for part in parts):
+        taken = {*sources(), *catalog.OWN_GRAPHS, "catalog"}
+        files = [i for i in inputs if i.source is None and linked.reads(i.path)]
+        ready = [prepare_linked(item, taken, settings, work, clock) for item in files]
+        found = problems.together([*unread, *(p.problems for p in parts), *(p.problems for p in ready)])
+        found = found.sort("file", maintain_order=True)
+        if not any(part.records.height for part in parts) and not any(part.graphs for part in ready):
             raise NothingToPublish(found)
         progress("publish", 0, 1)
-        manifest = _lay_down(folder, work, parts, found, settings, clock)
+        manifest = _lay_down(folder, work, parts, ready, found, settings, clock)
         shutil.rmtree(work)
         done = release.finish(folder)
         release.switch(done)
@@ -281,6 +349,7 @@ def _lay_down(
     folder: Path,
     work: Path,
     parts: Sequence[Prepared],
+    ready: Sequence[Linked],
     found: pl.DataFrame,
     settings: Settings,
     clock: Clock,
@@ -292,10 +361,19 @@ def _lay_down(
         quality = work / "quality.nq"
         mapping.write(mapping.load(_ETL / "quality.yml", settings.base), work, quality)
         ontology = work / "ontology.nq"
-        _ontology_quads(ontology, f"{settings.base}graph/ontology")
+        ontology.write_bytes(
+            _named_graph(background(work, settings.base).read_text(), f"{settings.base}graph/ontology")
+        )
+    quads = [*(part.quads for part in parts), *(g.quads for part in ready for g in part.graphs), quality, ontology]
+    with clock.stage("store"):
+        release.store(folder, quads)
+    with clock.stage("view"):
+        views = [work / f"{query.stem}.nq" for query in sorted(VIEWS.glob("*.rq"))]
+        for query, target in zip(sorted(VIEWS.glob("*.rq")), views, strict=True):
+            release.view(folder, query, f"{settings.base}graph/{query.stem}", target)
     with clock.stage("dump"):
         graphs = []
-        for path in [*(part.quads for part in parts), quality, ontology]:
+        for path in [*quads, *views]:
             target = folder / "data" / f"{path.stem}.nq.gz"
             iri = f"{settings.base}graph/{path.stem}"
             graphs.append({"iri": iri, "file": f"data/{target.name}", **release.dump(path, target)})
@@ -304,16 +382,18 @@ def _lay_down(
                 table.write_parquet(folder / "tables" / f"{stem}.parquet")
         found.write_parquet(folder / "problems.parquet")
         validate.shapes_graph(SHAPES).serialize(folder / "shapes.ttl", format="turtle", encoding="utf-8")
-        (folder / "validation.ttl").write_bytes(b"\n".join(part.validation.report for part in parts))
+        reports = [*(part.validation.report for part in parts), *(part.report for part in ready)]
+        (folder / "validation.ttl").write_bytes(b"\n".join(reports))
     with clock.stage("search"):
         search.write((listed(part.tables, part.source, part.problems) for part in parts), folder / "search.sqlite")
-    manifest = _manifest(folder, parts, graphs, found, settings)
+    manifest = _manifest(folder, parts, ready, graphs, found, settings)
     with clock.stage("store"):
         described = catalog.describe(manifest, settings.publisher)
         described.serialize(folder / "catalog.ttl", format="turtle", encoding="utf-8")
         about = work / "catalog.nq"
         about.write_bytes(_named_graph(described.serialize(format="nt"), f"{settings.base}graph/catalog"))
-        release.store(folder, [*(part.quads for part in parts), quality, ontology, about])
+        release.store(folder, [*views, about])
+        release.optimize(folder)
     manifest["timings"] = clock.seconds
     release.write_manifest(folder, manifest)
     return manifest
@@ -322,6 +402,7 @@ def _lay_down(
 def _manifest(
     folder: Path,
     parts: Sequence[Prepared],
+    ready: Sequence[Linked],
     graphs: list[dict[str, Any]],
     found: pl.DataFrame,
     settings: Settings,
@@ -334,8 +415,10 @@ def _manifest(
         "created": f"{name[:13]}:{name[13:15]}:{name[15:17]}Z",
         "base": settings.base,
         "format": _FORMAT,
-        "inputs": [entry for part in parts for entry in part.inputs],
-        "sources": [_about(part) for part in parts],
+        "inputs": [entry for used in (*(p.inputs for p in parts), *(p.inputs for p in ready)) for entry in used],
+        "sources": [part.about for part in parts]
+        + [_about(graph, graph.subjects, graph.subjects, 0) for part in ready for graph in part.graphs],
+        "withheld": [part.name for part in ready if not part.graphs],
         "mappings": {part.source.id: release.sha256(part.source.mapping) for part in parts},
         "shapes": {path.name: release.sha256(path) for path in sorted(SHAPES.glob("*.ttl"))},
         "graphs": graphs,
@@ -347,19 +430,13 @@ def _manifest(
     }
 
 
-def _about(part: Prepared) -> dict[str, Any]:
-    source, published = part.source, part.records.height
+def _about(source: Source | linked.LinkedGraph, read: int, published: int, found: int) -> dict[str, Any]:
+    """What the manifest says of a source: what it is, and the numbers of records (of resources, in linked data)."""
     return {
         "id": source.id, "title": source.title, "description": source.description, "publisher": source.publisher,
-        "licence": source.licence, "homepage": source.homepage, "read": part.read, "published": published,
-        "withheld": part.read - published, "problems": part.problems.height,
+        "licence": source.licence, "homepage": source.homepage, "read": read, "published": published,
+        "withheld": read - published, "problems": found,
     }  # fmt: skip
-
-
-def _ontology_quads(target: Path, graph: str) -> None:
-    """The ontology as N-Quads of its own graph, sorted: the same ontology gives the same bytes."""
-    triples = validate.shapes_graph(ONTOLOGY).serialize(format="nt")
-    target.write_bytes(_named_graph("".join(sorted(triples.splitlines(keepends=True))), graph))
 
 
 def _named_graph(triples: str, graph: str) -> bytes:

@@ -12,8 +12,8 @@ from etl.problems import Kind, kinds
 _SCHEME: Final = "https://w3id.org/cupola/onto/scheme/problem-codes"
 _TITLE: Final = {"it": "Codici dei problemi", "en": "Problem codes"}
 _ABOUT: Final = {
-    "it": "I problemi che Cupola sa trovare nelle fonti; il messaggio di ciascuno ha fra parentesi graffe ciò che varia.",
-    "en": "The problems Cupola can find in sources; the message of each has in braces what varies.",
+    "it": "I problemi che Cupola sa trovare nelle fonti; il messaggio di ciascuno ha fra graffe ciò che varia.",
+    "en": "The problems Cupola can find in sources; the message of each has what varies in braces.",
 }
 _HEAD: Final = """\
 # The codes of problems as SKOS. Written by `python -m etl.problem_scheme` from etl/problems.toml: change it there.

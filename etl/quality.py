@@ -78,6 +78,18 @@ def shacl_problems(
     )
 
 
+def linked_problems(results: pl.DataFrame, file: str) -> pl.DataFrame:
+    """Results of validating a file of linked data as problems; the place of each is the resource it is about."""
+    return results.with_columns(
+        code=pl.col("component").map_elements(shacl_code, return_dtype=pl.String),
+        field=pl.col("path").map_elements(field_name, return_dtype=pl.String),
+        file=pl.lit(file),
+        place=pl.col("focus"),
+        raw=pl.col("value"),
+        **{name: pl.lit(None, pl.String) for name in ("source", "record", "suggestion", "reason", "reason_en")},
+    ).select(problems.SCHEMA.names())
+
+
 def unusable_iris(refused: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Values that should be an IRI and are none, as problems; `refused` has the columns record, column, value."""
     told = refused.select("record", source=pl.lit(source.id), field=pl.col("column"), raw=pl.col("value"))
@@ -118,4 +130,5 @@ def publishable(found: pl.DataFrame, published: Mapping[str, pl.DataFrame], base
         component=pl.col("code").map_elements(_component, return_dtype=pl.String),
         title_it=pl.col("code").replace_strict(titles["it"], default=None).fill_null(pl.col("message_it")),
         title_en=pl.col("code").replace_strict(titles["en"], default=None).fill_null(pl.col("message_en")),
+        kind=pl.when(pl.col("code").is_in(list(kinds))).then(pl.col("code")),  # only these are in the SKOS scheme
     ).drop("stem")

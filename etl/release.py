@@ -124,7 +124,7 @@ def dump(quads: Path, target: Path) -> dict[str, Any]:
 
 
 def store(folder: Path, quads: list[Path]) -> None:
-    """Write the local engine's index of a release from N-Quads files: each graph, and all of them as the default graph.
+    """Add N-Quads files to the local engine's index of a release: each graph, and all of them as the default graph.
 
     The default graph is laid down, not made when asked: oxigraph's union on the fly counts a statement of two graphs
     twice, and a SUM would be wrong.
@@ -134,8 +134,24 @@ def store(folder: Path, quads: list[Path]) -> None:
         index.bulk_load(path=str(path), format=ox.RdfFormat.N_QUADS)
         parsed = ox.parse(path=str(path), format=ox.RdfFormat.N_QUADS)
         index.bulk_extend(ox.Quad(quad.subject, quad.predicate, quad.object) for quad in parsed)
-    index.optimize()  # 2 to 7 times faster joins
     index.flush()
+
+
+def optimize(folder: Path) -> None:
+    """Put the index of a release in order, when all is in it: joins become 2 to 7 times faster."""
+    index = ox.Store(str(folder / "store"))
+    index.optimize()
+    index.flush()
+
+
+def view(folder: Path, query: Path, graph: str, target: Path) -> None:
+    """The answer of a CONSTRUCT query over the release's index as sorted N-Quads of a graph of its own."""
+    found = ox.Store(str(folder / "store")).query(query.read_text(encoding="utf-8"))
+    if not isinstance(found, ox.QueryTriples):
+        raise ReleaseError(f"{query}: a view is a CONSTRUCT query")
+    quads = {ox.Quad(t.subject, t.predicate, t.object, ox.NamedNode(graph)) for t in found}
+    with target.open("wb") as file:
+        ox.serialize(sorted(quads, key=str), file, format=ox.RdfFormat.N_QUADS)
 
 
 def verify(folder: Path) -> None:

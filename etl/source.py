@@ -45,7 +45,10 @@ class Field:
 
 @dataclass(frozen=True)
 class Source:
-    """A source: identity and licence for the catalogue, and how its files are read."""
+    """A source: identity and licence for the catalogue, and how its files are read.
+
+    `axes` names the axes of its programme by the first part of an action's code.
+    """
 
     id: str
     title: dict[str, str]
@@ -58,6 +61,7 @@ class Source:
     absent: tuple[str, ...]
     body_starts: tuple[str, ...]
     constants: dict[str, str]
+    axes: dict[str, str]
     fields: dict[str, Field] = field(hash=False)
     mapping: Path = Path()
 
@@ -93,6 +97,7 @@ def load(path: Path) -> Source:
             absent=tuple(reading.get("absent", ())),
             body_starts=tuple(reading.get("body_starts", ())),
             constants=told.get("constants", {}),
+            axes=told.get("axes", {}),
             fields={name: _field(name, entry) for name, entry in told["fields"].items()},
             mapping=path.with_name("mapping.yml"),
         )

@@ -68,6 +68,10 @@ def clean(table: pl.DataFrame, source: Source) -> Cleaned:
         [rows.select(_ROW, "file", "sha256", "place"), *(column.values for column in columns.values())],
         how="horizontal",
     ).with_columns(pl.lit(value).alias(name) for name, value in source.constants.items())
+    if source.axes:
+        axis = pl.col("action_code").str.split(".").list.first()
+        named = axis.replace_strict(source.axes, default=None, return_dtype=pl.String)
+        typed = typed.with_columns(axis_name=named, axis=pl.when(named.is_not_null()).then(axis))
     # A field the source does not have counts as absent.
     known = {name: typed.schema.get(name) for name in (TITLE, LOCAL_CODE, CUP)}
     here = [pl.col(name) if known[name] is not None else pl.lit(None, pl.String) for name in known]
