@@ -4,7 +4,7 @@ import atexit
 
 from flask import Flask, Response, request
 
-from endpoint import catalog, errors, pages, resources, sparql
+from endpoint import catalog, errors, onto, pages, resources, sparql
 from endpoint.ask import query
 from endpoint.release import NoRelease
 from endpoint.service import Service
@@ -44,7 +44,7 @@ def create_app(settings: Settings) -> Flask:
     service = app.extensions["cupola"] = Service(settings)
     atexit.register(service.close)
 
-    for part in (pages, sparql, resources, catalog):
+    for part in (pages, sparql, resources, onto, catalog):
         app.register_blueprint(part.blueprint)
     errors.register(app)
 

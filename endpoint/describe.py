@@ -63,6 +63,7 @@ SELECT DISTINCT ?g ?s ?p ?o ?in WHERE {
 }"""
 
 _EXISTING = "SELECT ?s WHERE { VALUES ?s { %s } FILTER EXISTS { GRAPH ?g { ?s ?p ?o } } }"
+_CLASSES = "SELECT DISTINCT ?x ?class WHERE { VALUES ?x { %s } GRAPH ?g { ?x a ?class } }"
 _LABELS = "SELECT DISTINCT ?x ?l WHERE { VALUES ?x { %s } GRAPH ?g { ?x <%s> ?l } }"
 
 
@@ -88,6 +89,16 @@ def labels(engine: Engine, iris: Iterable[str]) -> dict[str, dict[str, str]]:
         for row in _rows(engine, _LABELS % (" ".join(tokens[start : start + 2000]), RDFS_LABEL)):
             by_language = found.setdefault(row["x"]["value"], {})
             by_language.setdefault(row["l"].get("xml:lang", ""), row["l"]["value"])
+    return found
+
+
+def classes(engine: Engine, iris: Iterable[str]) -> dict[str, set[str]]:
+    """The classes of these IRIs, from every graph: IRI -> classes."""
+    found: dict[str, set[str]] = {}
+    tokens = [token for iri in sorted(set(iris)) if (token := iri_token(iri))]
+    if tokens:
+        for row in _rows(engine, _CLASSES % " ".join(tokens)):
+            found.setdefault(row["x"]["value"], set()).add(row["class"]["value"])
     return found
 
 

@@ -16,13 +16,17 @@ from endpoint.problems import Problem, of_resource, written
 from endpoint.terms import Links, last_part
 from endpoint.views import Facts, Link, Text
 
-# The stages of the money, in their order in time: our word for each and the property that holds it.
-STAGES = {
-    "programmed": "cupola:programmedAmount",
-    "admitted": "cupola:admittedAmount",
-    "committed": "cupola:committedAmount",
-    "disbursed": "cupola:disbursedAmount",
-}
+# The stages of the money, in their order in time: the field and the property that holds it. The recovery plan has
+# stages of its own, defined otherwise: the two sets are not measured against each other.
+STAGES = (
+    {
+        "programmed_amount": "cupola:programmedAmount",
+        "admitted_amount": "cupola:admittedAmount",
+        "committed_amount": "cupola:committedAmount",
+        "disbursed_amount": "cupola:disbursedAmount",
+    },
+    {"total_funding": "cupola:totalFunding", "total_payments": "cupola:totalPayments"},
+)
 _CUP_YEAR = re.compile(r"[A-Z]\d\d[A-Z](\d\d)\w{9}")
 
 
@@ -187,14 +191,21 @@ def _decimal(lexical: str | None) -> Decimal | None:
 
 
 def _stages(facts: Facts, problems: Sequence[Problem]) -> list[Stage]:
-    rows = [_fact(facts, f"{stage}_amount", name, problems) for stage, name in STAGES.items()]
+    """The stages the source speaks of; the first set, all withheld or missing, when it speaks of none."""
+    sets = [[_fact(facts, field, name, problems) for field, name in stages.items()] for stages in STAGES]
+    told = [rows for rows in sets if any(row.text is not None or row.problem for row in rows)]
+    return [stage for rows in told or sets[:1] for stage in _compared(rows, facts.language)]
+
+
+def _compared(rows: list[Fact], language: Language) -> list[Stage]:
+    """Stages of one set, each with its share of the first and its length beside the longest."""
     amounts = [_decimal(row.lexical) for row in rows]
     longest = max((a for a in amounts if a is not None), default=Decimal(0))
-    programmed = amounts[0]
+    first = amounts[0]
     return [
         Stage(
             fact=row,
-            share=facts.language.percent(amount, programmed) if number and amount is not None and programmed else None,
+            share=language.percent(amount, first) if number and amount is not None and first else None,
             bar=f"{max(amount, Decimal(0)) * 100 / longest:.2f}" if amount is not None and longest > 0 else None,
         )
         for number, (row, amount) in enumerate(zip(rows, amounts, strict=True))

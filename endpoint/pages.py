@@ -5,22 +5,27 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, current_app, render_template, request
+from markupsafe import Markup
 
 from endpoint import language, problems
 from endpoint.addresses import raw_path
-from endpoint.describe import Description, describe
+from endpoint.describe import Description, classes, describe
+from endpoint.diagram import draw
+from endpoint.entries import Entries
 from endpoint.examples import example_named, examples
 from endpoint.formats import Format, of
 from endpoint.language import LANGUAGES, Language
 from endpoint.listing import COLUMNS, FILTERS, ORDERS, Listing, Row, Wanted
 from endpoint.operation import cup_view, operation_view, sheet_view
 from endpoint.release import NoRelease, Release
-from endpoint.resource import connected, ontology_terms
+from endpoint.resource import connected
+from endpoint.samples import Sample, samples
 from endpoint.service import Service
-from endpoint.terms import ONTO, Links, licence_name
+from endpoint.terms import ONTO, Links, full, licence_name, short
 from endpoint.views import Facts, incoming
 
 blueprint = Blueprint("pages", __name__)
@@ -28,6 +33,7 @@ blueprint = Blueprint("pages", __name__)
 PROBLEMS_PER_PAGE = 50
 OPERATIONS_IN_FULL = 10  # on the page of a project; the others of its operations are linked
 FIRST_QUESTION = "money-disbursed-by-city"  # the example query offered before the others
+_STYLE = Path(__file__).parent / "static" / "diagram.css"
 # The formats offered for download, by their names in the table of formats.
 DOWNLOADS = ("turtle", "jsonld", "rdfxml", "ntriples")
 
@@ -69,7 +75,11 @@ def _page(template: str, **context: object) -> Response:
         release=_release(),
         **context,
     )
-    response = Response(page, mimetype="text/html")
+    return _answer(page, lang)
+
+
+def _answer(body: str | bytes, lang: Language, mimetype: str = "text/html") -> Response:
+    response = Response(body, mimetype=mimetype)
     response.headers["Content-Language"] = lang.code
     response.vary.add("Accept-Language")
     return response
@@ -275,9 +285,16 @@ def resource_page(iri: str, description: Description) -> Response:
 
 
 def _project_page(description: Description, facts: Facts, common: dict[str, object]) -> Response:
-    """The page of a CUP's project: the code, and every operation that concerns it, laid out as on its own page."""
+    """The page of a CUP's project: the code, every operation that concerns it, laid out as on its own page, and the
+    contracts and disagreements of sources by their names.
+    """
     engine = _service().engine
-    about = sorted({s for s, p, _ in description.incoming if p == f"{ONTO}concernsProject"})
+    concerning = sorted({s for s, p, _ in description.incoming if p == f"{ONTO}concernsProject"})
+    kinds = classes(engine, concerning)
+    about, lots, disagreements = (
+        [iri for iri in concerning if full(kind) in kinds.get(iri, ())]
+        for kind in ("cupola:Operation", "PCTR:Lot", "cupola:Discrepancy")
+    )
     described = [found for iri in about[:OPERATIONS_IN_FULL] if (found := describe(engine, iri))]
     code = facts.one("cupola:cup")
     return _page(
@@ -286,6 +303,8 @@ def _project_page(description: Description, facts: Facts, common: dict[str, obje
         operations=[operation_view(engine, each, facts.language, facts.links) for each in described],
         others=[facts.link(iri) for iri in about[OPERATIONS_IN_FULL:]],
         number=len(about),
+        contracts=[facts.link(iri) for iri in lots],
+        disagreements=[facts.link(iri) for iri in disagreements],
         cut=description.incoming_cut,
         **common,
     )
@@ -300,13 +319,60 @@ def _download_formats() -> list[Format]:
     return [f for f in of("graph") if f.name in DOWNLOADS]
 
 
-def ontology_page(description: Description) -> Response:
-    """The vocabulary on one page, each term at its own anchor (`#Operation`); `description` is of the vocabulary."""
-    lang = Language(language.chosen(request))
-    links = _links()
-    data = [(f.title, f.media_type, links.root + f"/onto.{f.extension}") for f in _download_formats()]
-    groups = ontology_terms(_service().engine, lang, links)
-    return _page("ontology.html", iri=description.iri, groups=groups, downloads=data)
+def ontology_page() -> Response:
+    """The vocabulary on one page, each term at its own anchor (`#Operation`); made once in a release and language."""
+    lang, links = Language(language.chosen(request)), _links()
+    key = "onto", lang.code, links.lang, links.root
+    plain = request.args.keys() <= {"lang"}  # other arguments go into the links to the other language
+    held = _service().cache.get(key) if plain else None
+    if isinstance(held, bytes):
+        return _answer(held, lang)
+    response = _ontology_page(lang, links)
+    body = response.get_data()
+    if plain:
+        _service().cache.put(key, body, len(body))
+    return response
+
+
+def _ontology_page(lang: Language, links: Links) -> Response:
+    vocabulary = _service().vocabulary
+    entries = Entries(vocabulary, lang, links)
+    examples_of = _samples()
+    taken: set[str] = set()
+    groups = {
+        name: sorted((entries.entry(iri, examples_of.get(iri)) for iri in iris), key=lambda e: e.label.text.casefold())
+        for name, iris in vocabulary.groups.items()
+        if name != "schemes"
+    }
+    return _page(
+        "ontology.html",
+        iri=ONTO,
+        downloads=[(f.title, f.media_type, links.root + f"/onto.{f.extension}") for f in _download_formats()],
+        entries=entries,
+        groups=groups,
+        schemes=[entries.scheme(iri, taken) for iri in vocabulary.groups["schemes"]],
+        drawing=draw(vocabulary, lang, links),
+        short=short,
+    )
+
+
+def ontology_diagram() -> Response:
+    """The diagram of the vocabulary alone; it brings its own style sheet, since it may be shown anywhere."""
+    lang, links = Language(language.chosen(request)), _links()
+    drawing = draw(_service().vocabulary, lang, links)
+    style = Markup(_STYLE.read_text(encoding="utf-8"))  # noqa: S704 - a file of ours
+    return _answer(render_template("diagram.svg", t=lang, drawing=drawing, style=style), lang, "image/svg+xml")
+
+
+def _samples() -> dict[str, Sample]:
+    """The example of each class, found once in a release."""
+    service = _service()
+    held = service.cache.get("samples")
+    if isinstance(held, dict):
+        return held
+    found = samples(service.engine, service.release.base, service.vocabulary.groups["classes"])
+    service.cache.put("samples", found, 5000 * len(found))
+    return found
 
 
 def error_page(status: int, title: str, detail: str) -> Response:

@@ -90,7 +90,7 @@ def _problem(
 
 def written(value: str, field: str | None, language: Language) -> str:
     """A suggested value as the page writes it: an amount or a date by what the field is."""
-    if field and field.endswith("_amount"):
+    if field and field.endswith(("_amount", "_cost", "_funding", "_payments")):
         return language.amount(value)
     return language.date(value) if field and field.endswith("_date") else value
 

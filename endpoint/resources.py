@@ -1,4 +1,4 @@
-"""Linked data: /id/… leads to /doc/… (a page) or /data/… (RDF), and /onto/ to the vocabulary.
+"""Linked data: /id/… leads to /doc/… (a page) or /data/… (RDF).
 
 IRIs are served by path: whatever host answers, `{base}id/x` is found at /id/x: a laptop dereferences production IRIs.
 """
@@ -6,18 +6,16 @@ IRIs are served by path: whatever host answers, `{base}id/x` is found at /id/x: 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import pyoxigraph as ox
 from flask import Blueprint, Response, current_app, request
 from werkzeug.exceptions import NotFound
 
 from endpoint import addresses, errors, formats, pages
-from endpoint.describe import Description, Term, describe, existing
+from endpoint.describe import Term, describe, existing
 from endpoint.engine import NotAcceptable
 from endpoint.formats import HTML, Format
-from endpoint.rdf import serialise, written
+from endpoint.rdf import serialise
 from endpoint.release import Release
 from endpoint.service import Service
-from endpoint.terms import ONTO
 
 blueprint = Blueprint("resources", __name__)
 
@@ -129,7 +127,8 @@ def _document(path: str, fmt: Format) -> Document | None:
     if found is None:
         return None
     cut = f"only the first {len(found.incoming)} links to it are here" if found.incoming_cut else ""
-    made = Document(found.iri, serialise(found, fmt), _links(found.iri, fmt, found.quads), cut)
+    body = service.context.compact(found) if fmt.name == "jsonld" else serialise(found, fmt)
+    made = Document(found.iri, body, _links(found.iri, fmt, found.quads), cut)
     service.cache.put(key, made, len(made.body) + len(made.links) + 500)
     return made
 
@@ -198,57 +197,3 @@ def _links(iri: str, here: Format | None, quads: Iterable[tuple[str, str, Term, 
     graphs = {graph for *_, graph in quads}
     links += [f'<{each}>; rel="license"' for each in sorted({v for k, v in release.licences.items() if k in graphs})]
     return ", ".join(links)
-
-
-@blueprint.get("/onto/")
-def ontology() -> Response:
-    """The vocabulary: RDF as a whole, or its page."""
-    chosen = best(html=True)
-    if chosen is None:
-        return errors.not_acceptable(("graph",), html=True)
-    if isinstance(chosen, str):
-        engine = _service().engine
-        names = (ONTO, ONTO.rstrip("/"))
-        found = next((d for iri in names if (d := describe(engine, iri))), None) or Description(ONTO, [])
-        response = pages.ontology_page(found)
-    else:
-        response = _ontology(chosen)
-    response.vary.add("Accept")
-    return response
-
-
-@blueprint.get("/onto.<extension>")
-def ontology_file(extension: str) -> Response:
-    """The vocabulary in one format."""
-    chosen = next((f for f in formats.of("graph") if f.extension == extension), None)
-    if chosen is None:
-        raise NotFound(f"No such format. Available: {formats.listing(['graph'])}.")
-    return _ontology(chosen)
-
-
-@blueprint.get("/onto/<path:_term>")
-def term(_term: str) -> Response:
-    """303 from a term to the vocabulary it is defined in."""
-    iris = [ONTO + spelt for spelt in addresses.spellings(addresses.after("/onto/"))]
-    iri = existing(_service().engine, iris)
-    if iri is None:
-        raise NotFound("The vocabulary of this release has no such term; all of them are at /onto/.")
-    chosen = best(html=True)
-    if chosen is None:
-        return errors.not_acceptable(("graph",), html=True)
-    where = (
-        f"/onto/#{addresses.address(iri.removeprefix(ONTO))}"
-        if isinstance(chosen, str)
-        else f"/onto.{chosen.extension}"
-    )
-    return see_other(where)
-
-
-def _ontology(fmt: Format) -> Response:
-    service = _service()
-    text = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{service.release.base}graph/ontology> {{ ?s ?p ?o }} }}"
-    triples = ox.parse(service.engine.query(text).read(), format=ox.RdfFormat.N_TRIPLES)
-    ordered = sorted(triples, key=lambda quad: (quad.subject.value, quad.predicate.value, str(quad.object)))
-    response = Response(written(ordered, fmt), content_type=fmt.content_type)
-    response.headers["Link"] = f'<{ONTO}>; rel="canonical"'
-    return cached(response, service.release, fmt.extension)

@@ -4,10 +4,13 @@ import logging
 import threading
 import time
 from collections import Counter
+from functools import cached_property
 
 from flask import g, has_app_context
 
+from endpoint import vocabulary
 from endpoint.cache import Cache
+from endpoint.context import Context
 from endpoint.engine import Engine
 from endpoint.engine.local import LocalEngine
 from endpoint.engine.remote import RemoteEngine
@@ -32,6 +35,16 @@ class Serving:
         self.engine = engine_for(release, settings)
         self.cache: Cache[object] = Cache(settings.cache_size * 2**20)
         self.users = 0
+
+    @cached_property
+    def vocabulary(self) -> vocabulary.Vocabulary:
+        """The vocabulary, asked of the engine once: every answer in JSON-LD needs it."""
+        return vocabulary.read(self.engine, self.release)
+
+    @cached_property
+    def context(self) -> Context:
+        """The names of JSON-LD answers."""
+        return Context.of(self.vocabulary)
 
 
 class Service:
@@ -66,6 +79,16 @@ class Service:
     def cache(self) -> Cache[object]:
         """Answers made from that release. Raises NoRelease when there is none."""
         return self._now().cache
+
+    @property
+    def vocabulary(self) -> vocabulary.Vocabulary:
+        """The vocabulary of that release. Raises NoRelease when there is none, EngineError when it does not answer."""
+        return self._now().vocabulary
+
+    @property
+    def context(self) -> Context:
+        """The names of its JSON-LD answers. Raises what `vocabulary` does."""
+        return self._now().context
 
     def count(self, *name: str) -> None:
         """Count one more of something, for /metrics."""
