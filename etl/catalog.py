@@ -17,6 +17,7 @@ _EU: Final = "http://publications.europa.eu/resource/authority/"
 _THEMES: Final = [URIRef(f"{_EU}data-theme/{theme}") for theme in ("GOVE", "ECON")]
 _LANGUAGE: Final = URIRef(f"{_EU}language/ITA")
 _NQUADS: Final = URIRef("https://www.iana.org/assignments/media-types/application/n-quads")
+_FILE_TYPE: Final = URIRef(f"{_EU}file-type/RDF_N_QUADS")
 _GZIP: Final = URIRef("https://www.iana.org/assignments/media-types/application/gzip")
 #: Graphs that are no source's own, with what they hold.
 OWN_GRAPHS: Final = {
@@ -60,6 +61,7 @@ def describe(manifest: dict[str, Any], publisher: str) -> Graph:
 
     graph.add((agent, RDF.type, FOAF.Agent))
     graph.add((agent, RDF.type, DCATAPIT.Agent))
+    graph.add((agent, RDFS.label, Literal(publisher)))
     graph.add((agent, FOAF.name, Literal(publisher)))
     graph.add((agent, DCTERMS.identifier, Literal("cupola")))
 
@@ -110,7 +112,6 @@ def _dataset(graph: Graph, base: str, name: str, part: dict[str, Any], about: di
     for kind in (DCAT.Dataset, DCATAPIT.Dataset, VOID.Dataset):
         graph.add((dataset, RDF.type, kind))
     _texts(graph, dataset, about)
-    graph.add((dataset, RDFS.label, Literal(about["title"]["it"], lang="it")))
     graph.add((dataset, DCTERMS.identifier, Literal(name)))
     graph.add((dataset, DCTERMS.accrualPeriodicity, URIRef(f"{_EU}frequency/IRREG")))
     graph.add((dataset, DCTERMS.license, licence))
@@ -129,16 +130,19 @@ def _dataset(graph: Graph, base: str, name: str, part: dict[str, Any], about: di
     graph.add((dataset, DCAT.distribution, dump))
     graph.add((dump, RDF.type, DCAT.Distribution))
     graph.add((dump, RDF.type, DCATAPIT.Distribution))
+    graph.add((dump, RDFS.label, Literal(part["file"])))
     graph.add((dump, DCTERMS.title, Literal(part["file"])))
     graph.add((dump, DCAT.accessURL, URIRef(f"{base}dumps/")))
     graph.add((dump, DCAT.downloadURL, dump))
     graph.add((dump, DCTERMS.license, licence))
+    graph.add((dump, DCTERMS.format, _FILE_TYPE))
     graph.add((dump, DCAT.mediaType, _NQUADS))
     graph.add((dump, DCAT.compressFormat, _GZIP))
     graph.add((dump, DCAT.byteSize, Literal(part["bytes"], datatype=XSD.nonNegativeInteger)))
     checksum = URIRef(f"{base}id/checksum/{part['sha256']}")
     graph.add((dump, SPDX.checksum, checksum))
     graph.add((checksum, RDF.type, SPDX.Checksum))
+    graph.add((checksum, RDFS.label, Literal(f"SHA-256 {part['sha256']}")))
     graph.add((checksum, SPDX.algorithm, SPDX.checksumAlgorithm_sha256))
     graph.add((checksum, SPDX.checksumValue, Literal(part["sha256"], datatype=XSD.hexBinary)))
     return dataset
@@ -175,6 +179,7 @@ def _named(graph: Graph, base: str, name: str) -> URIRef:
     slug = "".join(c if c.isalnum() and c.isascii() else "-" for c in name.lower()).strip("-")
     agent = URIRef(f"{base}id/publisher/{slug}")
     graph.add((agent, RDF.type, FOAF.Agent))
+    graph.add((agent, RDFS.label, Literal(name, lang="it")))
     graph.add((agent, FOAF.name, Literal(name, lang="it")))
     return agent
 
@@ -183,3 +188,5 @@ def _texts(graph: Graph, subject: URIRef, about: dict[str, Any]) -> None:
     for key, predicate in (("title", DCTERMS.title), ("description", DCTERMS.description)):
         for language, text in about.get(key, {}).items():
             graph.add((subject, predicate, Literal(text, lang=language)))
+            if key == "title":  # the name every visible thing has
+                graph.add((subject, RDFS.label, Literal(text, lang=language)))

@@ -49,7 +49,7 @@ COMPONENTS = {
 #: What else a shape may say.
 NOT_CONSTRAINTS = {"targetClass", "path", "property", "severity", "message"}
 
-#: Classes of the catalogue, which harvesters know by dct:title or foaf:name: what we publish of them has no rdfs:label.
+#: Classes of the catalogue, which harvesters know by dct:title or foaf:name: a rdfs:label is given, and no must.
 UNLABELLED = {DCAT.Catalog, DCAT.Distribution, URIRef("http://dati.gov.it/onto/dcatapit#Agent")}
 
 #: A result as a case expects it: path, local names of component and severity.
