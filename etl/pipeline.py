@@ -108,6 +108,7 @@ class Linked:
     problems: pl.DataFrame
     report: bytes = b""
     inputs: Sequence[dict[str, Any]] = ()
+    validator: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def prepare(
             mapping.write(rules, work, quads)
             no_iris = mapping.refused(rules, work).collect()
         with clock.stage("validate"):
-            checked = validate.validate(source.id, [quads], shapes, ontology)
+            checked = validate.validate(source.id, [quads], shapes, ontology, settings.validator)
             owners = mapping.subjects(rules, work).collect()
         told = shacl_problems(checked.results, owners, tables, source)
         refused = told.filter(pl.col("severity") == "violation")["record"].drop_nulls().unique()
@@ -233,6 +234,7 @@ def prepare_linked(item: Input, taken: set[str], settings: Settings, work: Path,
             [graph.quads for graph in graphs],
             validate.shapes_graph(SHAPES),
             [background(work, settings.base)],
+            settings.validator,
         )
     told = linked_problems(checked.results, item.name)
     about = {"file": item.name, "sha256": release.sha256(item.path), "bytes": item.path.stat().st_size}
@@ -241,9 +243,9 @@ def prepare_linked(item: Input, taken: set[str], settings: Settings, work: Path,
         for graph in graphs
     ]
     if (told["severity"] == "violation").any():
-        return Linked(item.name, [], told, checked.report, used)
+        return Linked(item.name, [], told, checked.report, used, checked.validator)
     taken.update(graph.id for graph in graphs)
-    return Linked(item.name, graphs, told, checked.report, used)
+    return Linked(item.name, graphs, told, checked.report, used, checked.validator)
 
 
 def build(
@@ -409,6 +411,7 @@ def _manifest(
 ) -> dict[str, Any]:
     """What the release says of itself; the timings are added when all is done."""
     name = release.release_id(folder)
+    packages = ("cupola", "polars", "pyoxigraph", "pyshacl", "shacl-rust", "yatter")
     severities = dict(found["severity"].value_counts().iter_rows())
     return {
         "id": name,
@@ -418,6 +421,8 @@ def _manifest(
         "inputs": [entry for used in (*(p.inputs for p in parts), *(p.inputs for p in ready)) for entry in used],
         "sources": [part.about for part in parts]
         + [_about(graph, graph.subjects, graph.subjects, 0) for part in ready for graph in part.graphs],
+        "validators": [{"source": part.source.id, **part.validation.validator} for part in parts]
+        + [{"source": part.name, **part.validator} for part in ready if part.validator],
         "withheld": [part.name for part in ready if not part.graphs],
         "mappings": {part.source.id: release.sha256(part.source.mapping) for part in parts},
         "shapes": {path.name: release.sha256(path) for path in sorted(SHAPES.glob("*.ttl"))},
@@ -425,8 +430,7 @@ def _manifest(
         "triples": sum(graph["triples"] for graph in graphs),
         "problems": {severity: severities.get(severity, 0) for severity in ("violation", "warning", "info")}
         | {"codes": dict(found["code"].value_counts().sort("code").iter_rows())},
-        "versions": {"python": platform.python_version()}
-        | {package: version(package) for package in ("cupola", "polars", "pyoxigraph", "pyshacl", "yatter")},
+        "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
     }
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
+
+#: The engines of validation, by the names of their packages.
+VALIDATORS: Final = ("shacl-rust", "pyshacl")
 
 
 @dataclass(frozen=True)
@@ -21,9 +25,15 @@ class Settings:
         metadata={"help": "base IRI that data is minted with; http(s), ends with /"},
     )
     publisher: str = field(default="Cupola", metadata={"help": "who publishes the catalogue"})
+    validator: str = field(
+        default="shacl-rust",
+        metadata={"help": "engine of SHACL validation, shacl-rust or pyshacl: the same results, the first faster"},
+    )
     publish_persons: bool = field(default=True, metadata={"help": "publish the names of persons in a role (RUP)"})
 
     def __post_init__(self) -> None:
-        """Refuse a base that IRIs cannot be minted with (ValueError)."""
+        """Refuse a base that IRIs cannot be minted with, and an engine there is none of (ValueError)."""
+        if self.validator not in VALIDATORS:
+            raise ValueError(f"validator = {self.validator!r}: allowed: {', '.join(VALIDATORS)}")
         if not self.base.startswith(("http://", "https://")) or not self.base.endswith("/"):
             raise ValueError(f"base = {self.base!r}: allowed is an http or https address that ends with /")

@@ -1,22 +1,26 @@
-"""Graphs and shapes to problems: SHACL, the last gate before publication (https://www.w3.org/TR/shacl/)."""
+"""Graphs and shapes to problems: SHACL, the last gate before publication (https://www.w3.org/TR/shacl/).
+
+Two engines give the same results: shacl-rust, which is fast, and pySHACL, the reference, which also validates the
+shapes the fast one is not trusted with. What fell back to pySHACL is part of the answer, and is published.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
-import pyoxigraph as ox
-import pyshacl
-from rdflib import BNode, Graph, Literal, Namespace, URIRef
-from rdflib.namespace import RDF, SH
-from rdflib.term import Node
+from rdflib import Graph, Literal, Namespace
+from rdflib.namespace import SH
+
+from etl.shacl import fast, holder, named, plain, reference, subclasses, trust
 
 CUPOLA: Final = Namespace("https://w3id.org/cupola/onto/")
 
-#: A result of validation, one row each.
+#: A result of validation, one row each: IRIs and texts as they are, None where a term is a blank node, or a path more
+#: than one predicate.
 RESULTS: Final = pl.Schema(
     dict.fromkeys(["focus", "path", "severity", "component", "shape", "value", "message_it", "message_en"], pl.String())
 )
@@ -24,108 +28,110 @@ RESULTS: Final = pl.Schema(
 
 @dataclass(frozen=True)
 class Validation:
-    """What validation found: `results` as a table (RESULTS), and the standard report as Turtle."""
+    """What validation found: `results` as a table (RESULTS), and the standard report as Turtle.
+
+    `validator` is for the manifest: the engine, its version, and the shapes that fell back to pySHACL, with the reason.
+    """
 
     results: pl.DataFrame
     report: bytes
+    validator: dict[str, Any]
 
 
 def shapes_graph(folder: Path) -> Graph:
     """All shape files of a folder as one graph."""
-    return _turtle(sorted(folder.glob("*.ttl")))
-
-
-def validate(name: str, quads: Sequence[Path], shapes: Graph, background: Iterable[Path] = ()) -> Validation:
-    """Validate N-Quads files, taken as one graph, against `shapes`; `name` is what the report is called.
-
-    `background` are Turtle files (the ontology): they help classes to be understood and are not validated.
-    Results come in a fixed order.
-    """
-    data = Graph()
-    for path in quads:
-        with path.open("rb") as file:
-            for quad in ox.parse(file, format=ox.RdfFormat.N_QUADS):
-                data.add((_term(quad.subject), _term(quad.predicate), _term(quad.object)))
-    _, found, _ = pyshacl.validate(data, shacl_graph=shapes, ont_graph=_turtle(list(background)), allow_warnings=True)
-    if not isinstance(found, Graph):
-        raise TypeError(f"pySHACL gave no report graph: {found!r}")
-    rows = [_row(found, shapes, result) for result in found.objects(None, SH.result)]
-    results = pl.DataFrame(rows, schema=RESULTS, orient="row").sort(RESULTS.names(), nulls_last=True)
-    return Validation(results, _report(name, results))
-
-
-def _row(found: Graph, shapes: Graph, result: Node) -> tuple[str | None, ...]:
-    def text(predicate: URIRef) -> str | None:
-        value = found.value(result, predicate)
-        return None if value is None or isinstance(value, BNode) else str(value)
-
-    messages = {m.language or "": str(m) for m in found.objects(result, SH.resultMessage) if isinstance(m, Literal)}
-    shape = found.value(result, SH.sourceShape)
-    path = found.value(result, SH.resultPath)
-    return (
-        text(SH.focusNode),
-        str(path) if isinstance(path, URIRef) else None,
-        (text(SH.resultSeverity) or "").removeprefix(str(SH)).lower(),
-        text(SH.sourceConstraintComponent),
-        _shape_iri(shapes, shape),
-        text(SH.value),
-        messages.get("it") or messages.get("") or next(iter(messages.values()), None),
-        messages.get("en") or messages.get("") or next(iter(messages.values()), None),
-    )
-
-
-def _shape_iri(shapes: Graph, shape: Node | None) -> str | None:
-    """The IRI of a shape, or of the shape that holds it when it is a blank node of the shapes file."""
-    while isinstance(shape, BNode):
-        shape = next(shapes.subjects(None, shape), None)
-    return str(shape) if shape is not None else None
-
-
-def _report(name: str, results: pl.DataFrame) -> bytes:
-    """The results as a standard validation report: each has a name, the same for the same data."""
-    report = URIRef(f"urn:cupola:validation:{name}")
     graph = Graph()
-    graph.bind("sh", SH)
-    graph.add((report, RDF.type, SH.ValidationReport))
-    graph.add((report, SH.conforms, Literal(results.is_empty())))
-    for number, row in enumerate(results.iter_rows(named=True), start=1):
-        result = URIRef(f"{report}:{number}")
-        graph.add((report, SH.result, result))
-        graph.add((result, RDF.type, SH.ValidationResult))
-        graph.add((result, SH.resultSeverity, SH[row["severity"].capitalize()]))
-        for predicate, name in (
-            (SH.focusNode, "focus"),
-            (SH.resultPath, "path"),
-            (SH.sourceConstraintComponent, "component"),
-            (SH.sourceShape, "shape"),
-        ):
-            if row[name] is not None:
-                graph.add((result, predicate, URIRef(row[name])))
-        if row["value"] is not None:
-            graph.add((result, SH.value, Literal(row["value"])))
-        for language in ("it", "en"):
-            if row[f"message_{language}"] is not None:
-                graph.add((result, SH.resultMessage, Literal(row[f"message_{language}"], lang=language)))
-    return graph.serialize(format="turtle", encoding="utf-8")
-
-
-def _turtle(paths: Sequence[Path]) -> Graph:
-    graph = Graph()
-    for path in paths:
+    for path in sorted(folder.glob("*.ttl")):
         graph.parse(path, format="turtle")
     return graph
 
 
-def _term(term: ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple) -> URIRef | BNode | Literal:
-    match term:
-        case ox.NamedNode():
-            return URIRef(term.value)
-        case ox.Literal():
-            if term.language:
-                return Literal(term.value, lang=term.language)
-            datatype = term.datatype.value
-            plain = datatype == "http://www.w3.org/2001/XMLSchema#string"
-            return Literal(term.value, datatype=None if plain else URIRef(datatype))
-        case ox.BlankNode():
-            return BNode(term.value)
-    raise TypeError(f"a quoted triple cannot be validated: {term}")
+def validate(
+    name: str, quads: Sequence[Path], shapes: Graph, background: Iterable[Path] = (), validator: str = fast.NAME
+) -> Validation:
+    """Validate N-Quads files, taken as one graph, against `shapes`; `name` is what the report is called.
+
+    `background` are Turtle files (the ontology): they help classes to be understood and are not validated.
+    Results come in a fixed order, the same from either validator ("shacl-rust" or "pyshacl").
+    """
+    whole, hierarchy = named(shapes), subclasses(background)
+    told: dict[str, Any] = {"engine": reference.NAME, "version": reference.VERSION, "fell_back": []}
+    if validator == reference.NAME:
+        found = reference.found(quads, whole, hierarchy)
+    else:
+        divided = trust.split(whole, quads)
+        fell_back = divided.fallbacks
+        try:
+            found = fast.found(quads, divided.fast, hierarchy)
+            if divided.fallbacks:
+                rest = reference.found(quads, divided.reference, hierarchy, divided.needed)
+                found = pl.concat([found, rest])
+        except fast.Failed as failed:
+            fell_back = (trust.Fallback("", "", f"{fast.NAME} failed: {failed}"),)
+            found = reference.found(quads, whole, hierarchy)
+        told |= {"engine": fast.NAME, "version": fast.VERSION}
+        told["fell_back"] = [
+            {key: holder(shapes, iri) if key != "reason" and iri else iri for key, iri in asdict(each).items()}
+            | {"engine": reference.NAME, "version": reference.VERSION}
+            for each in fell_back
+        ]
+    found = _readable(found, shapes)
+    return Validation(found.select(RESULTS.names()), _report(name, found), told)
+
+
+def _readable(found: pl.DataFrame, shapes: Graph) -> pl.DataFrame:
+    """What an engine found as RESULTS, in their order, with the terms as they are written in the report beside."""
+    severity = pl.col("severity").str.strip_chars("<>").str.strip_prefix(str(SH)).str.to_lowercase()
+    terms = ["focus", "path", "value"]
+    texts: dict[str, pl.Series] = {}
+    for column in terms:
+        kept = found[column]
+        if column == "path":
+            kept = pl.select(pl.when(kept.str.contains(r"^<[^<>]*>$")).then(kept)).to_series()
+        distinct = kept.drop_nulls().unique()
+        readings = dict(zip(distinct, plain(distinct.to_list()), strict=True))
+        texts[column] = kept.replace_strict(readings, default=None, return_dtype=pl.String)
+    shape_iris = {shape: holder(shapes, shape.strip("<>")) for shape in found["shape"].unique()}
+    return (
+        found.with_columns(
+            *(pl.col(column).alias(f"{column}_term") for column in ("focus", "path", "severity", "value")),
+            *(series.alias(column) for column, series in texts.items()),
+            severity=severity,
+            component=pl.col("component").str.strip_chars("<>"),
+            shape=pl.col("shape").replace_strict(shape_iris, return_dtype=pl.String),
+        )
+        .unique()  # a shape reached by two ways says the same thing twice
+        .sort([*RESULTS.names(), "focus_term", "value_term", "path_term"], nulls_last=True)
+    )
+
+
+def _report(name: str, found: pl.DataFrame) -> bytes:
+    """The results as a standard validation report: each has a name, the same for the same data.
+
+    A path of more than one predicate is left out: the source shape tells it.
+    """
+    report = f"urn:cupola:validation:{name}"
+    lines = [
+        f"@prefix sh: <{SH}> .\n\n",
+        f"<{report}> a sh:ValidationReport ;\n  sh:conforms {str(found.is_empty()).lower()} .\n",
+    ]
+    for number, row in enumerate(found.iter_rows(named=True), start=1):
+        lines.append(f"\n<{report}> sh:result <{report}:{number}> .\n<{report}:{number}> a sh:ValidationResult")
+        simple = row["path_term"] if row["path"] is not None else None
+        for predicate, term in (
+            ("sh:focusNode", row["focus_term"]),
+            ("sh:resultPath", simple),
+            ("sh:resultSeverity", row["severity_term"]),
+            ("sh:sourceConstraintComponent", f"<{row['component']}>"),
+            ("sh:sourceShape", f"<{row['shape']}>"),
+            ("sh:value", row["value_term"]),
+            *(("sh:resultMessage", _spoken(row[f"message_{lang}"], lang)) for lang in ("it", "en")),
+        ):
+            if term is not None:
+                lines.append(f" ;\n  {predicate} {term}")
+        lines.append(" .\n")
+    return "".join(lines).encode()
+
+
+def _spoken(message: str | None, language: str) -> str | None:
+    return None if message is None else Literal(message, lang=language).n3()
