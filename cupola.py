@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_type_hints
 
@@ -197,17 +197,20 @@ def check(what: str, source_id: str | None, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("text", metavar="QUERY|FILE|-")
+@click.argument("text", metavar="QUERY|FILE|NAME|-")
 @releases_option
 @click.option("--format", "format_", default="csv", show_default=True, help="json, xml, csv, tsv, ttl, nt, …")
 def query(text: str, releases: Path | None, format_: str) -> None:
-    """Ask the current release a SPARQL query."""
+    """Ask the current release a SPARQL query: as text, from a file, or an example of /queries by its name."""
     from endpoint import query as asked
+    from endpoint.examples import example_named
 
     chosen, _ = settings_of(endpoint.settings.Settings, {"releases": releases})
     try:
         if text == "-":
             text = sys.stdin.read()
+        elif example := example_named(text):
+            text = example.query
         elif "{" not in text:  # every query has a brace; a file's name hardly
             text = Path(text).read_text(encoding="utf-8")
         release.find(chosen.releases)
@@ -217,7 +220,7 @@ def query(text: str, releases: Path | None, format_: str) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away, as head does
     except OSError as error:
-        _fail(f"{text}: no such query file: {error.strerror}")
+        _fail(f"{text}: no example query has this name, nor can a file be read: {error.strerror}")
     except (ValueError, release.ReleaseError) as error:
         _fail(str(error))
 
@@ -292,6 +295,7 @@ def _build(paths: tuple[Path, ...], releases: Path | None, source_id: str | None
         _fail(str(error))
     _tell(built.problems)
     told = built.manifest
+    _tell_validators(told["validators"])
     if as_json:
         _json(told)
         return built
@@ -397,6 +401,7 @@ def _show_sheet(path: Path, ready: pipeline.Prepared, statements: str) -> None:
     if table.row_count:
         out.print(table)
     _tell(ready.problems, Console(highlight=False, soft_wrap=True))
+    _tell_validators([{"source": str(path), **ready.validation.validator}])
     if statements:
         out.print("\n[bold]What would be published[/bold]")
         out.print(Text(statements.strip()))
@@ -447,6 +452,14 @@ def _tell(found: pl.DataFrame, console: Console = err) -> None:
             line.append(f" ({row['reason_en']})")
         line.append(f" [{row['code']}]", style="dim")
         console.print(line)
+
+
+def _tell_validators(validators: Iterable[Mapping[str, Any]]) -> None:
+    """What another engine than the chosen one validated, and why: one line a shape."""
+    for validator in validators:
+        for each in validator["fell_back"]:
+            part = each["part"] or "all shapes"
+            err.print(Text(f"{validator['source']}: {part} validated by {each['engine']}: {each['reason']}"))
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from endpoint.addresses import raw_path
 from endpoint.describe import Description, classes, describe
 from endpoint.diagram import draw
 from endpoint.entries import Entries
-from endpoint.examples import example_named, examples
+from endpoint.examples import TOPICS, by_topic, example_named, examples
 from endpoint.formats import Format, of
 from endpoint.language import LANGUAGES, Language
 from endpoint.listing import COLUMNS, FILTERS, ORDERS, Listing, Row, Wanted
@@ -232,8 +232,16 @@ def _quality_href(severity: str = "", code: str = "", page: int = 1) -> str:
 
 @blueprint.get("/queries")
 def queries() -> Response:
-    """The example queries, each with the question it answers."""
-    return _page("queries.html", examples=examples())
+    """The example queries, each with the question it answers; `?keyword=money` gives those with that keyword."""
+    keyword = request.args.get("keyword", "")
+    keyword = keyword if keyword in TOPICS else ""
+    return _page(
+        "queries.html",
+        groups=by_topic(keyword),
+        keyword=keyword,
+        counts={topic: sum(topic in example.keywords for example in examples()) for topic in TOPICS},
+        total=len(examples()),
+    )
 
 
 def query_page() -> Response:
@@ -241,7 +249,7 @@ def query_page() -> Response:
     chosen = example_named(request.args.get("example", "")) or example_named(FIRST_QUESTION)
     return _page(
         "sparql.html",
-        examples=examples(),
+        groups=by_topic(),
         chosen=chosen,
         query=chosen.query if chosen else "",
         formats=of("results"),

@@ -20,7 +20,7 @@ SOURCES = [*HERE.glob("*.py"), *HERE.glob("templates/*.html")]
 
 # Keys that templates and views put together from a part that varies.
 COMPOSED = re.compile(
-    r"(month|term|field|role|place|sort|format|nav)\..*|error\.\d+|home\.(operations|cups|triples|problems)\.(one|many)"
+    r"(month|term|topic|field|role|place|sort|format|nav)\..*|error\.\d+|home\.(operations|cups|triples|problems)\.(one|many)"
     r"|problem\.(violation|warning|info)(_plural|_note)?|projects\.(city|region|source|any_.*)"
     r"|projects\.(programmed|admitted|committed|disbursed)"
     r"|operation\.(programmed|admitted|committed|disbursed|total_funding|total_payments)(_note)?"
