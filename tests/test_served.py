@@ -128,7 +128,7 @@ def test_a_new_release_is_served_without_a_restart(
         asked = {"query": f"SELECT (COUNT(*) AS ?n) {{ ?o a <{ONTO}Operation> }}"}
         assert requests.get(f"{url}/sparql", params=asked, headers={"Accept": "text/csv"}, timeout=20).text.split() == [
             "n",
-            "7",
+            "9",
         ]
     finally:
         server.terminate()

@@ -57,7 +57,8 @@ FACTS = {
     "cupola:localCode": ["TO7.1.1.b"],
     "cupola:cup": ["C19J21037430006"],
     "cupola:action": [f"{BASE}id/action/2014IT16M2OP004/7.1.1"],
-    "cupola:action/skos:broader": [f"{BASE}id/programme/2014IT16M2OP004"],
+    "cupola:action/skos:broader": [f"{BASE}id/action/2014IT16M2OP004/7"],
+    "cupola:action/skos:broader/skos:broader": [f"{BASE}id/programme/2014IT16M2OP004"],
     "PRJ:hasProgramme/a": [
         "http://www.w3.org/2004/02/skos/core#Concept",
         "https://w3id.org/italia/onto/Project/Programme",
