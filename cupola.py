@@ -25,7 +25,7 @@ from rich.text import Text
 
 import endpoint.settings
 import etl.settings
-from etl import cup, linked, pipeline, release
+from etl import cup, linked, pipeline, publication, release
 from etl.mapping import MappingError
 from etl.source import Source, SourceError, sources
 
@@ -382,7 +382,7 @@ def _check_linked(item: pipeline.Input, chosen: etl.settings.Settings, as_json: 
     with tempfile.TemporaryDirectory() as work:
         ready = pipeline.prepare_linked(item, set(), chosen, Path(work))
     found = ready.problems
-    told = [{"graph": g.id, "title": g.title["en"], "resources": g.subjects} for g in ready.graphs]
+    told = [{"graph": g.id, "title": g.title["en"], "resources": g.subjects} for g in ready.sources]
     if as_json:
         _json({"graphs": told, "problems": found.to_dicts()})
         return PROBLEMS if (found["severity"] != "info").any() else OK
@@ -394,7 +394,7 @@ def _check_linked(item: pipeline.Input, chosen: etl.settings.Settings, as_json: 
     return PROBLEMS if (found["severity"] != "info").any() else OK
 
 
-def _show_sheet(path: Path, ready: pipeline.Prepared, statements: str) -> None:
+def _show_sheet(path: Path, ready: publication.Prepared, statements: str) -> None:
     table = Table("field", "read as", "at", box=None, title=f"What was read from {path}", title_justify="left")
     for row in ready.readings.iter_rows(named=True):
         table.add_row(row["field"], Text(row["raw"] if len(row["raw"]) < 90 else row["raw"][:87] + "…"), row["place"])

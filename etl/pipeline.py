@@ -1,38 +1,25 @@
 """The steps in their order: files are read, cleaned, mapped, validated, and laid down as a release.
 
-The only module of this wing that knows the steps; none of them knows another.
+Only this module and `publication`, which lays down what this one prepared, know the steps; none of them knows another.
 """
 
 from __future__ import annotations
 
-import io
-import platform
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from importlib.metadata import version
-from importlib.resources import files
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import polars as pl
-import pyoxigraph as ox
 
-from etl import catalog, linked, mapping, problems, read, release, search, sheet, validate, values
-from etl.quality import linked_problems, publishable, shacl_problems, unusable_iris
+from etl import catalog, linked, mapping, problems, read, release, sheet, validate, values
+from etl.publication import SHAPES, Clock, Linked, Prepared, background, lay_down
+from etl.quality import linked_problems, shacl_problems, unusable_iris
 from etl.settings import Settings
 from etl.source import Source, sources
-from etl.tables import listed, published_readings, source_tables, with_records, without_doubles, without_persons
-
-_ETL: Final = Path(str(files("etl")))
-SHAPES: Final = _ETL.parent / "shapes"
-ONTOLOGY: Final = _ETL.parent / "ontology"
-VIEWS: Final = ONTOLOGY / "views"
-_FORMAT: Final = 1  # raise when the code makes other tables or dumps from the same inputs
-
+from etl.tables import published_readings, source_tables, with_records, without_doubles, without_persons
 
 #: Who is told how far the work has come: the stage, how many pieces of it are done, of how many.
 Progress = Callable[[str, int, int], None]
@@ -59,58 +46,6 @@ class Input:
     source: Source | None
 
 
-@dataclass
-class Prepared:
-    """One source, ready to be published: `tables` by stem, the N-Quads file, and what is wrong."""
-
-    source: Source
-    tables: dict[str, pl.DataFrame]
-    quads: Path
-    problems: pl.DataFrame
-    validation: validate.Validation
-    prefixes: dict[str, str]
-    inputs: list[dict[str, Any]]
-    read: int
-
-    @property
-    def readings(self) -> pl.DataFrame:
-        """What was read: one row a field."""
-        return self.tables[f"{self.source.id}-readings"]
-
-    @property
-    def records(self) -> pl.DataFrame:
-        """The records that are published, one row each."""
-        return self.tables[self.source.id]
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """What the manifest says of the source."""
-        return _about(self.source, self.read, self.records.height, self.problems.height)
-
-    def turtle(self) -> str:
-        """What would be published, as a person reads it: Turtle, with the prefixes of the mapping."""
-        with self.quads.open("rb") as file:
-            triples = sorted(
-                (quad.triple for quad in ox.parse(file, format=ox.RdfFormat.N_QUADS)), key=lambda t: str(t.subject)
-            )
-        readable = {name: iri for name, iri in self.prefixes.items() if name != "id"}  # id:a\\/b is harder to read
-        text = io.BytesIO()
-        ox.serialize(triples, text, format=ox.RdfFormat.TURTLE, prefixes=readable)
-        return text.getvalue().decode()
-
-
-@dataclass(frozen=True)
-class Linked:
-    """A file of linked data, ready to be published: its graphs, or none when it is withheld, and what is wrong."""
-
-    name: str
-    graphs: list[linked.LinkedGraph]
-    problems: pl.DataFrame
-    report: bytes = b""
-    inputs: Sequence[dict[str, Any]] = ()
-    validator: dict[str, Any] | None = None
-
-
 @dataclass(frozen=True)
 class Built:
     """A finished release: its folder, manifest and problems."""
@@ -118,22 +53,6 @@ class Built:
     folder: Path
     manifest: dict[str, Any]
     problems: pl.DataFrame
-
-
-@dataclass
-class Clock:
-    """Seconds spent by stage."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Count the time of the block towards the stage of this name."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
 
 
 def find_inputs(paths: Sequence[Path], forced: Source | None = None) -> list[Input]:
@@ -201,20 +120,6 @@ def prepare(
         records, readings = (t.filter(~pl.col("record").is_in(refused.implode())) for t in (records, readings))
 
 
-def background(work: Path, base: str) -> Path:
-    """The ontology and its code lists as one sorted N-Triples file in `work`, with the IRIs of the base given."""
-    target = work / "ontology.nt"
-    if not target.exists():
-        triples = {
-            linked.rebased(quad.triple, base)
-            for path in sorted(ONTOLOGY.glob("*.ttl"))
-            for quad in ox.parse(path=str(path), format=ox.RdfFormat.TURTLE)
-        }
-        with target.open("wb") as file:
-            ox.serialize(sorted(triples, key=str), file, format=ox.RdfFormat.N_TRIPLES)
-    return target
-
-
 def prepare_linked(item: Input, taken: set[str], settings: Settings, work: Path, clock: Clock | None = None) -> Linked:
     """Read and validate one file of linked data; with a fault of SHACL's it is withheld whole, for it has no records.
 
@@ -242,10 +147,11 @@ def prepare_linked(item: Input, taken: set[str], settings: Settings, work: Path,
         {"source": graph.id, **about, "rows": graph.subjects, "licence": graph.licence, "retrieved": None}
         for graph in graphs
     ]
-    if (told["severity"] == "violation").any():
-        return Linked(item.name, [], told, checked.report, used, checked.validator)
-    taken.update(graph.id for graph in graphs)
-    return Linked(item.name, graphs, told, checked.report, used, checked.validator)
+    withheld = (told["severity"] == "violation").any()
+    if not withheld:
+        taken.update(graph.id for graph in graphs)
+    validators = [{"source": item.name, **checked.validator}]
+    return Linked(item.name, [] if withheld else graphs, told, checked.report, used, validators)
 
 
 def build(
@@ -267,20 +173,19 @@ def build(
     ]
     with release.building(settings.releases) as folder, tempfile.TemporaryDirectory(dir=folder) as temporary:
         work = Path(temporary)
-        parts = [
+        parts: list[Prepared | Linked] = [
             prepare([i for i in inputs if i.source == source], source, settings, work, progress, clock)
             for source in sources().values()
             if any(i.source == source for i in inputs)
         ]
         taken = {*sources(), *catalog.OWN_GRAPHS, "catalog"}
         files = [i for i in inputs if i.source is None and linked.reads(i.path)]
-        ready = [prepare_linked(item, taken, settings, work, clock) for item in files]
-        found = problems.together([*unread, *(p.problems for p in parts), *(p.problems for p in ready)])
-        found = found.sort("file", maintain_order=True)
-        if not any(part.records.height for part in parts) and not any(part.graphs for part in ready):
+        parts += [prepare_linked(item, taken, settings, work, clock) for item in files]
+        found = problems.together([*unread, *(part.problems for part in parts)]).sort("file", maintain_order=True)
+        if not any(about["published"] for part in parts for about in part.about):
             raise NothingToPublish(found)
         progress("publish", 0, 1)
-        manifest = _lay_down(folder, work, parts, ready, found, settings, clock)
+        manifest = lay_down(folder, work, parts, found, settings, clock)
         shutil.rmtree(work)
         done = release.finish(folder)
         release.switch(done)
@@ -342,108 +247,3 @@ def _note(note: sheet.Note, context: dict[str, str | None]) -> pl.DataFrame:
     return problems.one(
         note.code, **context, field=note.field, label=note.label, raw=note.raw, place=note.place, **note.extra
     )
-
-
-# --- the release -------------------------------------------------------------------------------------------------
-
-
-def _lay_down(
-    folder: Path,
-    work: Path,
-    parts: Sequence[Prepared],
-    ready: Sequence[Linked],
-    found: pl.DataFrame,
-    settings: Settings,
-    clock: Clock,
-) -> dict[str, Any]:
-    """Everything of a release but its name; gives the manifest, written last."""
-    with clock.stage("map"):
-        published = {part.source.id: part.records for part in parts}
-        publishable(found, published, settings.base).write_parquet(work / "problems.parquet")
-        quality = work / "quality.nq"
-        mapping.write(mapping.load(_ETL / "quality.yml", settings.base), work, quality)
-        ontology = work / "ontology.nq"
-        ontology.write_bytes(
-            _named_graph(background(work, settings.base).read_text(), f"{settings.base}graph/ontology")
-        )
-    quads = [*(part.quads for part in parts), *(g.quads for part in ready for g in part.graphs), quality, ontology]
-    with clock.stage("store"):
-        release.store(folder, quads)
-    with clock.stage("view"):
-        views = [work / f"{query.stem}.nq" for query in sorted(VIEWS.glob("*.rq"))]
-        for query, target in zip(sorted(VIEWS.glob("*.rq")), views, strict=True):
-            release.view(folder, query, f"{settings.base}graph/{query.stem}", target)
-    with clock.stage("dump"):
-        graphs = []
-        for path in [*quads, *views]:
-            target = folder / "data" / f"{path.stem}.nq.gz"
-            iri = f"{settings.base}graph/{path.stem}"
-            graphs.append({"iri": iri, "file": f"data/{target.name}", **release.dump(path, target)})
-        for part in parts:
-            for stem, table in part.tables.items():
-                table.write_parquet(folder / "tables" / f"{stem}.parquet")
-        found.write_parquet(folder / "problems.parquet")
-        validate.shapes_graph(SHAPES).serialize(folder / "shapes.ttl", format="turtle", encoding="utf-8")
-        reports = [*(part.validation.report for part in parts), *(part.report for part in ready)]
-        (folder / "validation.ttl").write_bytes(b"\n".join(reports))
-    with clock.stage("search"):
-        search.write((listed(part.tables, part.source, part.problems) for part in parts), folder / "search.sqlite")
-    manifest = _manifest(folder, parts, ready, graphs, found, settings)
-    with clock.stage("store"):
-        described = catalog.describe(manifest, settings.publisher)
-        described.serialize(folder / "catalog.ttl", format="turtle", encoding="utf-8")
-        about = work / "catalog.nq"
-        about.write_bytes(_named_graph(described.serialize(format="nt"), f"{settings.base}graph/catalog"))
-        release.store(folder, [*views, about])
-        release.optimize(folder)
-    manifest["timings"] = clock.seconds
-    release.write_manifest(folder, manifest)
-    return manifest
-
-
-def _manifest(
-    folder: Path,
-    parts: Sequence[Prepared],
-    ready: Sequence[Linked],
-    graphs: list[dict[str, Any]],
-    found: pl.DataFrame,
-    settings: Settings,
-) -> dict[str, Any]:
-    """What the release says of itself; the timings are added when all is done."""
-    name = release.release_id(folder)
-    packages = ("cupola", "polars", "pyoxigraph", "pyshacl", "shacl-rust", "yatter")
-    severities = dict(found["severity"].value_counts().iter_rows())
-    return {
-        "id": name,
-        "created": f"{name[:13]}:{name[13:15]}:{name[15:17]}Z",
-        "base": settings.base,
-        "format": _FORMAT,
-        "inputs": [entry for used in (*(p.inputs for p in parts), *(p.inputs for p in ready)) for entry in used],
-        "sources": [part.about for part in parts]
-        + [_about(graph, graph.subjects, graph.subjects, 0) for part in ready for graph in part.graphs],
-        "validators": [{"source": part.source.id, **part.validation.validator} for part in parts]
-        + [{"source": part.name, **part.validator} for part in ready if part.validator],
-        "withheld": [part.name for part in ready if not part.graphs],
-        "mappings": {part.source.id: release.sha256(part.source.mapping) for part in parts},
-        "shapes": {path.name: release.sha256(path) for path in sorted(SHAPES.glob("*.ttl"))},
-        "graphs": graphs,
-        "triples": sum(graph["triples"] for graph in graphs),
-        "problems": {severity: severities.get(severity, 0) for severity in ("violation", "warning", "info")}
-        | {"codes": dict(found["code"].value_counts().sort("code").iter_rows())},
-        "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
-    }
-
-
-def _about(source: Source | linked.LinkedGraph, read: int, published: int, found: int) -> dict[str, Any]:
-    """What the manifest says of a source: what it is, and the numbers of records (of resources, in linked data)."""
-    return {
-        "id": source.id, "title": source.title, "description": source.description, "publisher": source.publisher,
-        "licence": source.licence, "homepage": source.homepage, "read": read, "published": published,
-        "withheld": read - published, "problems": found,
-    }  # fmt: skip
-
-
-def _named_graph(triples: str, graph: str) -> bytes:
-    """N-Triples as N-Quads in one graph."""
-    lines = (line.rstrip().removesuffix(".").rstrip() for line in triples.splitlines() if line.strip())
-    return "".join(f"{line} <{graph}> .\n" for line in lines).encode()

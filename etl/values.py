@@ -71,10 +71,9 @@ def clean(table: pl.DataFrame, source: Source) -> Cleaned:
     if source.axes:
         axis = pl.col("action_code").str.split(".").list.first()
         named = axis.replace_strict(source.axes, default=None, return_dtype=pl.String)
-        known = named.is_not_null()
-        typed = typed.with_columns(axis_name=named, axis=pl.when(known).then(axis))
+        typed = typed.with_columns(axis_name=named, axis=pl.when(named.is_not_null()).then(axis))
         # What the action stands right under: its axis, or the programme when the axis is not known.
-        typed = typed.with_columns(action_programme=pl.when(~known).then("programme"))
+        typed = typed.with_columns(action_programme=pl.when(pl.col("axis").is_null()).then("programme"))
     # A field the source does not have counts as absent.
     known = {name: typed.schema.get(name) for name in (TITLE, LOCAL_CODE, CUP)}
     here = [pl.col(name) if known[name] is not None else pl.lit(None, pl.String) for name in known]
