@@ -61,6 +61,10 @@ def draw(vocabulary: Vocabulary, language: Language, links: Links) -> Drawing:
     """The diagram of a vocabulary: our classes, those right above, and those that our object properties join."""
     graph, groups = vocabulary.graph, vocabulary.groups
 
+    def said_of(prop: str) -> list[str]:
+        """Its domain; where it is said of several classes, a domain would be all of them at once: there is a hint."""
+        return [*graph.iris(prop, "rdfs:domain"), *graph.iris(prop, "schema:domainIncludes")]
+
     def text(iri: str) -> Text:
         label = language.choose(graph.labels(iri))
         word = language.get(f"term.{short(iri)}")
@@ -68,7 +72,7 @@ def draw(vocabulary: Vocabulary, language: Language, links: Links) -> Drawing:
         return Text(_cut(named.text), named.lang)
 
     def node(iri: str) -> Drawn:
-        said = [prop for prop in groups["datatype_properties"] if iri in graph.iris(prop, "rdfs:domain")]
+        said = [prop for prop in groups["datatype_properties"] if iri in said_of(prop)]
         kind = "ours" if iri.startswith(ONTO) else "other"
         return _node(kind, text(iri), short(iri) or last_part(iri), links.href(iri), [(text(p), p) for p in said])
 
@@ -84,7 +88,7 @@ def draw(vocabulary: Vocabulary, language: Language, links: Links) -> Drawing:
     ours = groups["classes"]
     joined: dict[tuple[str, str], list[str]] = {}
     for prop in groups["object_properties"]:
-        for start in graph.iris(prop, "rdfs:domain"):
+        for start in said_of(prop):
             for end in graph.iris(prop, "rdfs:range"):
                 joined.setdefault((start, end), []).append(prop)
     classes = dict.fromkeys([*ours, *(up for each in ours for up in graph.iris(each, "rdfs:subClassOf"))])

@@ -26,7 +26,7 @@ _ORDER = (
     "owl:versionInfo", "owl:versionIRI", "owl:priorVersion", "ADMS:status", "dct:issued", "dct:modified", "dct:license",
     "dct:creator", "dct:publisher", "dct:rightsHolder",
     "rdfs:subClassOf", "^rdfs:subClassOf", "rdfs:subPropertyOf", "^rdfs:subPropertyOf", "owl:disjointWith",
-    "rdfs:domain", "rdfs:range", "^rdfs:domain", "^rdfs:range",
+    "rdfs:domain", "schema:domainIncludes", "rdfs:range", "^rdfs:domain", "^schema:domainIncludes", "^rdfs:range",
 )  # fmt: skip
 
 
