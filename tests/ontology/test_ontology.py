@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pyshacl
 import pytest
-from rdflib import OWL, RDF, RDFS, SH, SKOS, XSD, BNode, Graph, Literal, Namespace, URIRef
+from rdflib import OWL, RDF, RDFS, SH, SKOS, XSD, BNode, Graph, Namespace, URIRef
 from rdflib.collection import Collection
-from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parents[2]
-MAPPINGS = sorted((ROOT / "etl").rglob("*.yml"))
+from tests.ontology.uses import MAPPINGS, ROOT, iris, mapping_terms
+
 CUPOLA = Namespace("https://w3id.org/cupola/onto/")
 SHAPE = Namespace("https://w3id.org/cupola/shapes/")
 ONTOLOGY = URIRef(CUPOLA)
 ROLE = URIRef("https://w3id.org/italia/onto/RO/Role")
-
-#: RDF's own languages, which no list of vocabularies holds.
-LANGUAGES = (str(RDF), str(RDFS), str(OWL), str(XSD))
-#: External terms we use although declared-terms.tsv does not know them, and why.
-UNDECLARED = {
-    "http://purl.org/vocab/vann/preferredNamespacePrefix": "VANN is not among the copies; tools look for it",
-    "http://purl.org/vocab/vann/preferredNamespaceUri": "VANN is not among the copies; tools look for it",
-}
-
-
-class Declared(NamedTuple):
-    """What a vocabulary's own file says of a term."""
-
-    supers: str
-    flags: str
 
 
 @cache
@@ -51,57 +32,6 @@ def own_terms() -> set[URIRef]:
     """The terms of our namespace that the ontology describes (schemes and their concepts are under `scheme/`)."""
     about = {s for s in turtle("ontology").subjects(RDF.type, None) if isinstance(s, URIRef)}
     return {term for term in about if term.startswith(CUPOLA) and term != ONTOLOGY and "/scheme/" not in term}
-
-
-def iris(graph: Graph) -> set[str]:
-    """Every IRI a graph holds, in whatever position, and the datatypes of its literals."""
-    nodes = {node for triple in graph for node in triple}
-    datatypes = {str(node.datatype) for node in nodes if isinstance(node, Literal) and node.datatype}
-    return {str(node) for node in nodes if isinstance(node, URIRef)} | datatypes
-
-
-def texts(told: Any) -> Iterator[str]:
-    """Every string value in a YAML document."""
-    if isinstance(told, dict):
-        for value in told.values():
-            yield from texts(value)
-    elif isinstance(told, list):
-        for value in told:
-            yield from texts(value)
-    elif isinstance(told, str):
-        yield told
-
-
-def mapping_terms(path: Path) -> set[str]:
-    """The constant IRIs a YARRRML file writes: predicates, classes, datatypes, individuals."""
-    told = YAML(typ="safe", pure=True).load(path)
-    prefixes: dict[str, str] = told["prefixes"]
-    found = set()
-    for text in texts([mapping["po"] for mapping in told["mappings"].values()]):
-        bare = text.removesuffix("~iri")
-        prefix, _, name = bare.partition(":")
-        if prefix in prefixes and re.fullmatch(r"[\w.-]+", name):
-            found.add(prefixes[prefix] + name)
-        elif bare.startswith("http") and "$(" not in bare:
-            found.add(bare)
-    return found
-
-
-def namespace(iri: str) -> str:
-    return re.sub(r"[^/#]*$", "", iri)
-
-
-@pytest.fixture(scope="session")
-def vocabularies(shared: Path) -> Path:
-    return shared / "vocabularies"
-
-
-@pytest.fixture(scope="session")
-def declared(vocabularies: Path) -> dict[str, Declared]:
-    """Every term of the external vocabularies."""
-    with (vocabularies / "declared-terms.tsv").open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return {row["iri"]: Declared(row["super"], row["flags"]) for row in rows}
 
 
 # --- our own terms -------------------------------------------------------------------------------
@@ -186,70 +116,25 @@ def test_shapes_know_every_role() -> None:
     assert set(Collection(shapes, allowed)) == set(turtle("ontology").subjects(RDF.type, ROLE))
 
 
-# --- the terms of others -------------------------------------------------------------------------
-
-
-def external() -> dict[str, set[str]]:
-    """The IRIs of others that we use, by where."""
-    places = {str(path.relative_to(ROOT)): mapping_terms(path) for path in MAPPINGS}
-    places |= {folder: iris(turtle(folder)) for folder in ("shapes", "ontology")}
-    ours = (*LANGUAGES, str(CUPOLA), str(SHAPE))
-    return {place: {iri for iri in found if not iri.startswith(ours)} for place, found in places.items()}
-
-
-def in_term_position() -> set[str]:
-    """The IRIs that stand where only a term can: as a property, a class, a datatype."""
-    written = {iri for path in MAPPINGS for iri in mapping_terms(path)}
-    for folder in ("shapes", "ontology"):
-        written |= {str(predicate) for predicate in turtle(folder).predicates()}
-        for kind in (RDF.type, SH.path, SH["class"], SH.targetClass, RDFS.subClassOf, RDFS.subPropertyOf):
-            written |= {str(o) for o in turtle(folder).objects(None, kind) if isinstance(o, URIRef)}
-    return written
-
-
-def test_external_terms_are_declared_and_not_deprecated(declared: dict[str, Declared]) -> None:
-    vocabularies, placed = {namespace(iri) for iri in declared}, in_term_position()
-    for place, found in external().items():
-        terms = {iri for iri in found if namespace(iri) in vocabularies or iri in placed} - UNDECLARED.keys()
-        assert len(terms) > 2, place
-        assert terms - declared.keys() == set(), place
-        assert {iri for iri in terms if "deprecated" in declared[iri].flags} == set(), place
-
-
-def test_exceptions_are_still_needed(declared: dict[str, Declared]) -> None:
-    assert UNDECLARED.keys() <= set().union(*external().values())
-    assert UNDECLARED.keys().isdisjoint(declared)
-
-
-def test_what_is_repeated_from_others_is_what_they_say(declared: dict[str, Declared]) -> None:
-    italian = "https://w3id.org/italia/"
-    pairs = turtle("ontology").subject_objects(RDFS.subClassOf)
-    repeated = [(s, o) for s, o in pairs if str(s).startswith(italian) and str(o).startswith(italian)]
-    assert repeated
-    for term, above in repeated:
-        vocabulary, name = str(above).rsplit("/", 2)[-2:]
-        assert f"{vocabulary}:{name}" in declared[str(term)].supers.split(" & ")
-
-
 # --- OntoPiA's rules for ontologies --------------------------------------------------------------
 
 
-def ontopia_conforms(vocabularies: Path, ontology: Graph) -> bool:
+def ontopia_conforms(vocabulary_files: Path, ontology: Graph) -> bool:
     """Whether an ontology keeps OntoPiA's rules; they need SHACL-AF, without which everything conforms."""
-    rules = Graph().parse(vocabularies / "shapes" / "ontopia-ontologie-rules.shacl", format="turtle")
+    rules = Graph().parse(vocabulary_files / "shapes" / "ontopia-ontologie-rules.shacl", format="turtle")
     conforms, _, _ = pyshacl.validate(ontology, shacl_graph=rules, advanced=True)
     return bool(conforms)
 
 
-def test_ontopia_rules_pass(vocabularies: Path) -> None:
-    assert ontopia_conforms(vocabularies, turtle("ontology"))
+def test_ontopia_rules_pass(vocabulary_files: Path) -> None:
+    assert ontopia_conforms(vocabulary_files, turtle("ontology"))
 
 
 @pytest.mark.parametrize("missing", ["dct:rightsHolder", "dcat:theme", "ADMS:prefix", "owl:versionIRI"])
-def test_ontopia_rules_fail_an_ontology_that_breaks_them(vocabularies: Path, missing: str) -> None:
+def test_ontopia_rules_fail_an_ontology_that_breaks_them(vocabulary_files: Path, missing: str) -> None:
     crippled = Graph()
     crippled += turtle("ontology")
     predicate = turtle("ontology").namespace_manager.expand_curie(missing)
     crippled.remove((ONTOLOGY, predicate, None))
     assert len(crippled) < len(turtle("ontology"))
-    assert not ontopia_conforms(vocabularies, crippled)
+    assert not ontopia_conforms(vocabulary_files, crippled)
