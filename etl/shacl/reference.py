@@ -13,7 +13,7 @@ import polars as pl
 import pyoxigraph as ox
 import pyshacl
 from rdflib import BNode, Graph, Literal, URIRef
-from rdflib.namespace import RDFS, SH, XSD
+from rdflib.namespace import RDFS, SH, XSD, NamespaceManager
 from rdflib.term import Node
 
 from etl.shacl import FOUND, Needed, Subclass, path_text, spoken, term_text
@@ -101,6 +101,10 @@ class _Incomparable(Literal):
         return False
 
     __lt__ = __le__ = __gt__ = __ge__ = _never
+
+    def n3(self, _namespaces: NamespaceManager | None = None) -> str:
+        """The literal as it stands, without rdflib's warning that it is no number."""
+        return term_text(self)
 
     def eq(self, other: object) -> bool:
         """Say, as rdflib does of values of different kinds, that there is nothing to compare."""
