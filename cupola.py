@@ -299,13 +299,14 @@ def _build(paths: tuple[Path, ...], releases: Path | None, source_id: str | None
     if as_json:
         _json(told)
         return built
-    sheets = [source for source in told["sources"] if source["id"] in told["mappings"]]
-    read, published = (sum(source[key] for source in sheets) for key in ("read", "published"))
-    resources = sum(source["published"] for source in told["sources"] if source not in sheets)
-    linked = f" and {resources} resources of linked data" if resources else ""
+    numbers = [
+        f"{sum(s['published'] for s in of)} of {sum(s['read'] for s in of)} {name}"
+        for form, name in {"sheet": "sheets", "table": "rows", "linked": "resources of linked data"}.items()
+        if (of := [source for source in told["sources"] if source["form"] == form])
+    ]
     counts = ", ".join(f"{told['problems'][s]} {s}" for s in ("violation", "warning", "info"))
     took = f"{time.perf_counter() - start:.1f} s"
-    out.print(f"{published} of {read} sheets{linked} published, {told['triples']} triples, problems: {counts} ({took})")
+    out.print(f"{', '.join(numbers)} published, {told['triples']} triples, problems: {counts} ({took})")
     out.print(f"release {built.folder}")
     return built
 

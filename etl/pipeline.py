@@ -10,16 +10,19 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
-from etl import catalog, linked, mapping, problems, read, release, sheet, validate, values
+from etl import catalog, linked, mapping, problems, read, release, sheet, tabular, validate, values
 from etl.publication import SHAPES, Clock, Linked, Prepared, background, lay_down
 from etl.quality import linked_problems, shacl_problems, unusable_iris
 from etl.settings import Settings
 from etl.source import Source, sources
 from etl.tables import published_readings, source_tables, with_records, without_doubles, without_persons
+
+#: What was read of a sheet, field by field.
+_READINGS: Final = pl.Schema(dict.fromkeys(("file", "field", "label", "raw", "place"), pl.String()))
 
 #: Who is told how far the work has come: the stage, how many pieces of it are done, of how many.
 Progress = Callable[[str, int, int], None]
@@ -90,14 +93,18 @@ def prepare(
     """
     clock = clock or Clock()
     with clock.stage("read"):
-        strings, readings, found, used = _read_sheets(inputs, source, progress)
+        readers = {"sheet": _read_sheets, "table": _read_tables}
+        strings, readings, found, used = readers[source.form](inputs, source, progress)
     with clock.stage("clean"):
         cleaned = values.clean(strings, source)
         records, doubles = without_doubles(cleaned.table, source)
         readings = published_readings(readings, records)
         if not settings.publish_persons:
             records, readings = without_persons(records, readings, source)
-    found = [with_records(problems.together(found), records), cleaned.problems, doubles]
+    if source.form == "sheet":
+        found = [with_records(problems.together(found), records)]
+    found += [cleaned.problems, doubles]
+    count = sum(entry["rows"] for entry in used) if source.form == "table" else len(inputs)
     rules = mapping.load(source.mapping, settings.base)
     shapes, ontology = validate.shapes_graph(SHAPES), [background(work, settings.base)]
     quads = work / f"{source.id}.nq"
@@ -115,7 +122,7 @@ def prepare(
         refused = told.filter(pl.col("severity") == "violation")["record"].drop_nulls().unique()
         if refused.is_empty():
             found += [told, unusable_iris(no_iris, source)]
-            return Prepared(source, tables, quads, problems.together(found), checked, rules.prefixes, used, len(inputs))
+            return Prepared(source, tables, quads, problems.together(found), checked, rules.prefixes, used, count)
         found.append(told.filter(pl.col("record").is_in(refused.implode())))
         records, readings = (t.filter(~pl.col("record").is_in(refused.implode())) for t in (records, readings))
 
@@ -227,10 +234,37 @@ def _read_sheets(
     columns = ["file", "sha256", "place", *(c for f in source.fields for c in (f, f"{f}@place"))]
     return (
         pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String)),
-        pl.DataFrame(readings, schema=dict.fromkeys(("file", "field", "label", "raw", "place"), pl.String)),
+        pl.DataFrame(readings, schema=_READINGS),
         found,
         used,
     )
+
+
+def _read_tables(
+    inputs: Sequence[Input], source: Source, progress: Progress
+) -> tuple[pl.DataFrame, pl.DataFrame, list[pl.DataFrame], list[dict[str, Any]]]:
+    """Files of rows as one table of strings, no readings (a row's place says enough), what is wrong, and the files."""
+    columns = ["file", "sha256", "place", *source.fields]
+    rows = [pl.DataFrame(schema=dict.fromkeys(columns, pl.String))]
+    found: list[pl.DataFrame] = []
+    used: list[dict[str, Any]] = []
+    progress("read", 0, len(inputs))
+    for number, item in enumerate(inputs, start=1):
+        context: dict[str, str | None] = {"source": source.id, "file": item.name}
+        try:
+            told = tabular.table(item.path, source)
+        except problems.Unusable as unusable:
+            found.append(problems.one(unusable.code, **context, **unusable.details))
+        else:
+            found += [problems.one("table.unknown-column", **context, label=label) for label in told.unknown]
+            found += [problems.one("table.missing-column", **context, label=label) for label in told.missing]
+            if not told.missing:
+                named = told.rows.with_columns(file=pl.lit(item.name), sha256=pl.lit(told.sha256))
+                rows.append(named.select(c for c in columns if c in named.columns))
+            about = {"source": source.id, "file": item.name, "sha256": told.sha256, "bytes": told.size}
+            used.append({**about, "rows": told.rows.height, "licence": source.licence, "retrieved": None})
+        progress("read", number, len(inputs))
+    return pl.concat(rows, how="diagonal"), pl.DataFrame(schema=_READINGS), found, used
 
 
 def _row(told: sheet.Sheet, name: str, sha256: str, source: Source) -> dict[str, str | None]:

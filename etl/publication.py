@@ -17,7 +17,7 @@ import polars as pl
 import pyoxigraph as ox
 
 from etl import catalog, linked, mapping, release, search, validate
-from etl.quality import publishable
+from etl.quality import publishable, subjects_of
 from etl.settings import Settings
 from etl.source import Source
 from etl.tables import listed
@@ -148,10 +148,11 @@ def lay_down(
 
     `found` are all problems, those of files that are no part too; `work` holds what is needed on the way.
     """
-    sheets = [part for part in parts if isinstance(part, Prepared)]
+    prepared = [part for part in parts if isinstance(part, Prepared)]
+    sheets = [part for part in prepared if part.source.form == "sheet"]  # the list of projects is theirs
     with clock.stage("map"):
-        published = {part.source.id: part.records for part in sheets}
-        publishable(found, published, settings.base).write_parquet(work / "problems.parquet")
+        subjects = [subjects_of(part.records, part.source, settings.base) for part in prepared]
+        publishable(found, subjects, settings.base).write_parquet(work / "problems.parquet")
         quality = work / "quality.nq"
         mapping.write(mapping.load(_ETL / "quality.yml", settings.base), work, quality)
         ontology = work / "ontology.nq"
@@ -160,6 +161,7 @@ def lay_down(
     quads = [*(path for part in parts for path in part.graphs), quality, ontology]
     with clock.stage("store"):
         release.store(folder, quads)
+        release.optimize(folder)
     with clock.stage("view"):
         views = [work / f"{query.stem}.nq" for query in sorted(VIEWS.glob("*.rq"))]
         for query, target in zip(sorted(VIEWS.glob("*.rq")), views, strict=True):
@@ -170,7 +172,7 @@ def lay_down(
             target = folder / "data" / f"{path.stem}.nq.gz"
             iri = f"{settings.base}graph/{path.stem}"
             graphs.append({"iri": iri, "file": f"data/{target.name}", **release.dump(path, target)})
-        for part in sheets:
+        for part in prepared:
             for stem, table in part.tables.items():
                 table.write_parquet(folder / "tables" / f"{stem}.parquet")
         found.write_parquet(folder / "problems.parquet")
@@ -225,8 +227,10 @@ def _manifest(
 
 def _about(source: Source | linked.LinkedGraph, read: int, published: int, found: int) -> dict[str, Any]:
     """What the manifest says of a source: what it is, and the numbers of records (of resources, in linked data)."""
+    form = source.form if isinstance(source, Source) else "linked"
     return {
-        "id": source.id, "title": source.title, "description": source.description, "publisher": source.publisher,
+        "id": source.id, "form": form, "title": source.title, "description": source.description,
+        "publisher": source.publisher,
         "licence": source.licence, "homepage": source.homepage, "read": read, "published": published,
         "withheld": read - published, "problems": found,
     }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 import polars as pl
 
@@ -52,7 +52,7 @@ def shacl_problems(
     owners = (
         subjects.select("iri", "record").unique(maintain_order=True).unique("iri", keep="first", maintain_order=True)
     )
-    record_files = tables[source.id].select("record", "file")
+    record_files = tables[source.id].select("record", "file", row="place")
     read_at = tables[f"{source.id}-readings"].unique(["record", "field"], keep="first", maintain_order=True)
     return (
         results.with_columns(
@@ -69,6 +69,7 @@ def shacl_problems(
             maintain_order="left",
         )
         .with_columns(
+            place=pl.coalesce("place", "row"),  # a sheet's field has a line of its own, a table's field its row
             raw=pl.coalesce("raw", "value"),
             suggestion=pl.lit(None, pl.String),
             reason=pl.lit(None, pl.String),
@@ -96,24 +97,24 @@ def unusable_iris(refused: pl.DataFrame, source: Source) -> pl.DataFrame:
     return problems.table("url.malformed", told)
 
 
-def publishable(found: pl.DataFrame, published: Mapping[str, pl.DataFrame], base: str) -> pl.DataFrame:
+def subjects_of(records: pl.DataFrame, source: Source, base: str) -> pl.DataFrame:
+    """The resource each record is about: columns `source`, `record`, `focus` (an IRI under the base)."""
+    parts = [
+        encoded(pl.col(part)) if number % 2 else pl.lit(part)
+        for number, part in enumerate(re.split(r"\{(\w+)\}", base + source.subject))
+    ]
+    return records.select(pl.lit(source.id).alias("source"), "record", focus=pl.concat_str(parts))
+
+
+def publishable(found: pl.DataFrame, subjects: Iterable[pl.DataFrame], base: str) -> pl.DataFrame:
     """The problems with what their mapping needs: a key of their own and the node they are about.
 
-    `published` are the records of each source. A problem of a record that is not published is about its dataset.
+    `subjects` tells the resource of each record that is published (subjects_of); a problem of another is about its
+    dataset.
     """
     nodes = pl.concat(
-        [
-            pl.DataFrame(schema={"source": pl.String, "record": pl.String, "focus": pl.String}),
-            *(
-                records.select(
-                    pl.lit(source).alias("source"),
-                    "record",
-                    focus=pl.format(f"{base}id/operation/{source}/{{}}", encoded(pl.col("record"))),
-                )
-                for source, records in published.items()
-            ),
-        ]
-    )
+        [pl.DataFrame(schema={"source": pl.String, "record": pl.String, "focus": pl.String}), *subjects]
+    ).unique(["source", "record"], keep="first", maintain_order=True)
     kinds = problems.kinds()
     titles = {language: {code: kind.title[language] for code, kind in kinds.items()} for language in ("it", "en")}
     owner = pl.coalesce("record", "file", pl.lit("none"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import gzip
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -149,9 +150,10 @@ def view(folder: Path, query: Path, graph: str, target: Path) -> None:
     found = ox.Store(str(folder / "store")).query(query.read_text(encoding="utf-8"))
     if not isinstance(found, ox.QueryTriples):
         raise ReleaseError(f"{query}: a view is a CONSTRUCT query")
-    quads = {ox.Quad(t.subject, t.predicate, t.object, ox.NamedNode(graph)) for t in found}
-    with target.open("wb") as file:
-        ox.serialize(sorted(quads, key=str), file, format=ox.RdfFormat.N_QUADS)
+    text = io.BytesIO()
+    named = ox.NamedNode(graph)
+    ox.serialize((ox.Quad(t.subject, t.predicate, t.object, named) for t in found), text, format=ox.RdfFormat.N_QUADS)
+    target.write_bytes(b"".join(sorted(set(text.getvalue().splitlines(keepends=True)))))
 
 
 def verify(folder: Path) -> None:
@@ -213,7 +215,9 @@ def _new_id(releases: Path) -> str:
 
 
 def _gzip(file: IO[bytes]) -> gzip.GzipFile:
-    return gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
+    return gzip.GzipFile(
+        filename="", mode="wb", fileobj=file, mtime=0, compresslevel=6
+    )  # 9 is 3 times slower, 2 % smaller
 
 
 def _to_disk(path: Path) -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 FieldType = Literal[
-    "text", "name", "cup", "code", "amount", "date", "municipality", "action", "concept", "bodies", "urls"
+    "text", "name", "cup", "cig", "code", "amount", "date", "municipality", "action", "concept", "bodies", "urls"
 ]
+Form = Literal["sheet", "table"]
+FORMS: Final[tuple[str, ...]] = Form.__args__  # type: ignore[attr-defined]
 TYPES: Final[tuple[str, ...]] = FieldType.__args__  # type: ignore[attr-defined]
 
 
@@ -47,7 +49,10 @@ class Field:
 class Source:
     """A source: identity and licence for the catalogue, and how its files are read.
 
-    `axes` names the axes of its programme by the first part of an action's code.
+    `form` is what a file of it is: one sheet, or a table of rows. `axes` names the axes of its programme by the first
+    part of an action's code. Of tables: `key` are the fields that make a record's key, `subject` is the resource a
+    record is about (a path below the base, with {fields}), `rows_at` where JSON has the rows, `ignored` the columns
+    that are not published, each with the reason.
     """
 
     id: str
@@ -64,6 +69,12 @@ class Source:
     axes: dict[str, str]
     fields: dict[str, Field] = field(hash=False)
     mapping: Path = Path()
+    form: Form = "sheet"
+    key: tuple[str, ...] = ()
+    subject: str = ""
+    delimiter: str = ","
+    rows_at: str | None = None
+    ignored: dict[str, str] = field(default_factory=dict)
 
     def reads(self, path: Path) -> bool:
         """Whether a file of this name is of this source's layout."""
@@ -100,6 +111,12 @@ def load(path: Path) -> Source:
             axes=told.get("axes", {}),
             fields={name: _field(name, entry) for name, entry in told["fields"].items()},
             mapping=path.with_name("mapping.yml"),
+            form=_form(reading),
+            key=tuple(reading.get("key", ())),
+            subject=reading.get("subject", f"id/operation/{path.parent.name}/{{record}}"),
+            delimiter=reading.get("delimiter", ","),
+            rows_at=reading.get("rows_at"),
+            ignored={" ".join(name.split()).casefold(): why for name, why in told.get("ignored", {}).items()},
         )
     except tomllib.TOMLDecodeError as error:
         raise SourceError(f"{path}: not TOML: {error}") from error
@@ -107,6 +124,13 @@ def load(path: Path) -> Source:
         raise SourceError(f"{path}: the key {error} is missing") from error
     except (TypeError, ValueError) as error:
         raise SourceError(f"{path}: {error}") from error
+
+
+def _form(reading: dict[str, Any]) -> Form:
+    form: Form = reading.get("form", "sheet")
+    if form not in FORMS:
+        raise ValueError(f"reading.form: {form!r}; allowed: {', '.join(FORMS)}")
+    return form
 
 
 def _field(name: str, entry: dict[str, Any]) -> Field:

@@ -10,13 +10,32 @@ from etl.source import Source
 
 
 def without_doubles(records: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Only the first record of each key, and a problem for every other: two sheets are never merged."""
+    """Only the first record of each key, and a problem for every other: two records are never merged."""
     first = records.unique("record", keep="first", maintain_order=True)
+    if source.form == "table":
+        return first, _repeated(records, first, source)
     doubles = records.join(first.select("record", "file"), on=["record", "file"], how="anti").join(
         first.select("record", other="file"), on="record"
     )
     told = doubles.select("record", "file", "other", raw="record", source=pl.lit(source.id), field=pl.lit("local_code"))
     return first, problems.table("identity.duplicate", told)
+
+
+def _repeated(records: pl.DataFrame, first: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """The rows of a table that have the key of an earlier one: the same again, or other values for one key."""
+    values = [name for name in records.columns if name not in ("record", "file", "sha256", "place")]
+    told = records.join(first.select("file", "place"), on=["file", "place"], how="anti").join(
+        first.select("record", *(pl.col(name).alias(f"first {name}") for name in values), other="place"), on="record"
+    )
+    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"first {name}")) for name in values)
+    context = ("record", "file", "place", "other")
+    told = told.select(*context, same=same, raw="record", source=pl.lit(source.id))
+    return problems.together(
+        [
+            problems.table("table.repeated-row", told.filter("same").drop("same")),
+            problems.table("table.repeated-key", told.filter(~pl.col("same")).drop("same")),
+        ]
+    )
 
 
 def published_readings(readings: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
@@ -26,7 +45,7 @@ def published_readings(readings: pl.DataFrame, records: pl.DataFrame) -> pl.Data
 
 
 def with_records(found: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
-    """Problems found while reading, each with the record its file turned out to hold, if it holds one."""
+    """Problems found while reading a sheet, each with the record its file turned out to hold, if it holds one."""
     known = records.select("file", known="record")
     joined = found.join(known, on="file", how="left", maintain_order="left")
     return joined.with_columns(record=pl.coalesce("record", "known")).drop("known")

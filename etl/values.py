@@ -78,9 +78,8 @@ def clean(table: pl.DataFrame, source: Source) -> Cleaned:
     known = {name: typed.schema.get(name) for name in (TITLE, LOCAL_CODE, CUP)}
     here = [pl.col(name) if known[name] is not None else pl.lit(None, pl.String) for name in known]
     title, local_code, code = here
-    typed = typed.with_columns(
-        record=pl.coalesce(local_code, code), label=pl.coalesce(texts.line(title), local_code, code)
-    )
+    identity = pl.concat_str(source.key, separator="/") if source.key else pl.coalesce(local_code, code)
+    typed = typed.with_columns(record=identity, label=pl.coalesce(texts.line(title), local_code, code))
     found = [*_with_suggestions(found, typed), *_across(typed, source), *_missing(rows, typed, source)]
     told = problems.together(
         problems.table(each.code, _in_context(each, rows, typed, source)) for each in found if each.rows.height
@@ -115,7 +114,8 @@ def _present(table: pl.DataFrame, source: Source) -> pl.DataFrame:
 def _in_context(found: _Found, rows: pl.DataFrame, typed: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Problem rows with record, file, place, raw value and source."""
     name = found.field.name if found.field else None
-    place = pl.col(f"{name}@place") if name else pl.lit(None, pl.String)
+    # A sheet's field stands at a line of its own, a table's in the row.
+    place = pl.coalesce(f"{name}@place", "place") if name else pl.col("place")
     raw = pl.col(name) if name else pl.lit(None, pl.String)
     context = rows.select(_ROW, "file", place.alias("place"), raw.alias("raw")).join(
         typed.select(_ROW, "record"), on=_ROW, maintain_order="left"
@@ -129,7 +129,11 @@ def _in_context(found: _Found, rows: pl.DataFrame, typed: pl.DataFrame, source: 
 def _missing(rows: pl.DataFrame, typed: pl.DataFrame, source: Source) -> Iterator[_Found]:
     """Records nothing identifies, and expected fields that are absent in the others."""
     nameless = typed.filter(pl.col("record").is_null()).select(_ROW)
-    yield _Found("identity.missing", None, nameless)
+    if source.key:
+        labels = ", ".join(source.fields[name].label for name in source.key)
+        yield _Found("table.no-key", None, nameless.with_columns(label=pl.lit(labels)))
+    else:
+        yield _Found("identity.missing", None, nameless)
     named = rows.join(nameless, on=_ROW, how="anti", maintain_order="left")
     for field in source.fields.values():
         if field.expected:
@@ -243,6 +247,20 @@ def _cup(rows: pl.DataFrame, field: Field) -> _Column:
     )
 
 
+def _cig(rows: pl.DataFrame, field: Field) -> _Column:
+    """A tender code (CIG), or its short form: ten digits and letters (https://www.anticorruzione.it/)."""
+    read = rows.select(
+        _ROW, raw=pl.col(field.name), code=pl.col(field.name).str.replace_all(r"\s", "").str.to_uppercase()
+    )
+    read = read.with_columns(value=pl.when(pl.col("code").str.contains(r"^[0-9A-Z]{10}$")).then(pl.col("code")))
+    wrong = read.filter(pl.col("raw").is_not_null() & pl.col("value").is_null()).select(_ROW)
+    changed = read.filter(pl.col("raw") != pl.col("value")).select(_ROW, "value")
+    return _Column(
+        read.select(pl.col("value").alias(field.name)),
+        (_Found("cig.malformed", field, wrong), _Found("cig.normalised", field, changed)),
+    )
+
+
 def _text(rows: pl.DataFrame, field: Field) -> _Column:
     return _Column(rows.select(texts.paragraphs(pl.col(field.name))), (_controls(rows, field),))
 
@@ -350,6 +368,7 @@ _CLEANERS: Final[dict[FieldType, Callable[[pl.DataFrame, Field], _Column]]] = {
     "amount": _amount,
     "date": _date,
     "cup": _cup,
+    "cig": _cig,
     "text": _text,
     "code": _code,
     "name": _name,
