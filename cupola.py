@@ -395,6 +395,10 @@ def _check_linked(item: pipeline.Input, chosen: etl.settings.Settings, as_json: 
     return PROBLEMS if (found["severity"] != "info").any() else OK
 
 
+#: Statements of more text than this are counted, not shown: a table has millions.
+SHOWN = 200_000
+
+
 def _show_sheet(path: Path, ready: publication.Prepared, statements: str) -> None:
     table = Table("field", "read as", "at", box=None, title=f"What was read from {path}", title_justify="left")
     for row in ready.readings.iter_rows(named=True):
@@ -403,7 +407,10 @@ def _show_sheet(path: Path, ready: publication.Prepared, statements: str) -> Non
         out.print(table)
     _tell(ready.problems, Console(highlight=False, soft_wrap=True))
     _tell_validators([{"source": str(path), **ready.validation.validator}])
-    if statements:
+    if len(statements) > SHOWN:
+        rows = ready.records.height
+        out.print(f"{rows} of {ready.read} rows would be published; cupola build {path} publishes them")
+    elif statements:
         out.print("\n[bold]What would be published[/bold]")
         out.print(Text(statements.strip()))
     else:

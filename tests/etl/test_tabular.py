@@ -6,7 +6,9 @@ import gzip
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -161,3 +163,12 @@ def test_the_pairs_of_the_authority_are_all_published(shared: Path, tmp_path: Pa
     )
     (source,) = built.manifest["sources"]
     assert (source["read"], source["published"], built.problems.height) == (677, 677, 0)
+
+
+def test_checking_a_long_table_counts_what_would_be_published(tmp_path: Path, cupola: Callable[..., Any]) -> None:
+    rows = "".join(f"B31C2099999{number:04}6"[:15] + f",Z{number:09}\n" for number in range(1000))
+    (tmp_path / "cup_cig.csv").write_text("CUP,CIG\n" + rows + "X,Z\n", encoding="utf-8")
+    told = cupola("check", tmp_path / "cup_cig.csv")
+    assert told.returncode == 1
+    assert "1000 of 1001 rows would be published" in told.stdout
+    assert "row 1001" in told.stdout + told.stderr
