@@ -383,7 +383,7 @@ def _check_linked(item: pipeline.Input, chosen: etl.settings.Settings, as_json: 
     with tempfile.TemporaryDirectory() as work:
         ready = pipeline.prepare_linked(item, set(), chosen, Path(work))
     found = ready.problems
-    told = [{"graph": g.id, "title": g.title["en"], "resources": g.subjects} for g in ready.sources]
+    told = [{"graph": g.id, "title": g.title["en"], "resources": len(g.subjects)} for g in ready.sources]
     if as_json:
         _json({"graphs": told, "problems": found.to_dicts()})
         return PROBLEMS if (found["severity"] != "info").any() else OK

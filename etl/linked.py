@@ -14,11 +14,12 @@ from typing import Final
 import pyoxigraph as ox
 
 from etl.iris import DEFAULT_BASE, rebase
+from etl.opening import content
 from etl.problems import Unusable
 
 #: File name endings, and the format each stands for.
 FORMATS: Final = {".trig": ox.RdfFormat.TRIG, ".nq": ox.RdfFormat.N_QUADS}
-#: A file is held in memory while it is sorted: about a kilobyte a statement.
+#: A file is held in memory, all its statements too, while they are sorted.
 MAX_BYTES: Final = 256 * 1024 * 1024
 
 _DCT: Final = "http://purl.org/dc/terms/"
@@ -28,7 +29,7 @@ _LANGUAGES: Final = {"it", "en"}
 
 @dataclass(frozen=True)
 class LinkedGraph:
-    """One source found in a file: what its default graph says of it, its N-Quads file, the number of its subjects."""
+    """One source found in a file: what its default graph says of it, its N-Quads file, what it is about."""
 
     id: str
     title: dict[str, str]
@@ -37,7 +38,7 @@ class LinkedGraph:
     licence: str
     homepage: str | None
     quads: Path
-    subjects: int
+    subjects: frozenset[str]
 
 
 def reads(path: Path) -> bool:
@@ -52,21 +53,17 @@ def graphs(path: Path, base: str, work: Path) -> list[LinkedGraph]:
     linked.no-graph (no statement in a named graph `{base}graph/…`, or a graph elsewhere), linked.undescribed.
     """
     found: dict[ox.NamedNode | ox.DefaultGraph, set[ox.Triple]] = {}
+    data, size = content(path, MAX_BYTES)
+    if size > MAX_BYTES:
+        raise Unusable("file.too-large", found=str(size), limit=str(MAX_BYTES))
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise Unusable("file.too-large", found=str(path.stat().st_size), limit=str(MAX_BYTES))
-        with path.open("rb") as file:
-            for quad in ox.parse(file, format=FORMATS[path.suffix.lower()]):
-                graph = quad.graph_name
-                if any(isinstance(n, ox.BlankNode) for n in (graph, quad.subject, quad.object)):
-                    raise Unusable("linked.blank-node", raw=str(quad))
-                found.setdefault(graph, set()).add(rebased(quad.triple, base))
+        for quad in ox.parse(data, format=FORMATS[path.suffix.lower()]):
+            graph = quad.graph_name
+            if any(isinstance(n, ox.BlankNode) for n in (graph, quad.subject, quad.object)):
+                raise Unusable("linked.blank-node", raw=str(quad))
+            found.setdefault(graph, set()).add(rebased(quad.triple, base))
     except SyntaxError as error:
         raise Unusable("linked.syntax", found=str(error)) from error
-    except FileNotFoundError as error:
-        raise Unusable("file.not-found") from error
-    except OSError as error:
-        raise Unusable("file.unreadable", found=str(error.strerror), found_it=str(error.strerror)) from error
     about = found.pop(ox.DefaultGraph(), set())
     if not found:
         raise Unusable("linked.no-graph", allowed=f"{DEFAULT_BASE}graph/", raw="-")
@@ -96,7 +93,7 @@ def _written(
         licence=_one(about, node, f"{_DCT}license", id_),
         homepage=next(iter(_values(about, node, f"{_FOAF}homepage")), None),
         quads=target,
-        subjects=len({t.subject for t in triples}),
+        subjects=frozenset(t.subject.value for t in triples if isinstance(t.subject, ox.NamedNode)),
     )
 
 

@@ -148,10 +148,11 @@ def prepare_linked(item: Input, taken: set[str], settings: Settings, work: Path,
             [background(work, settings.base)],
             settings.validator,
         )
-    told = linked_problems(checked.results, item.name)
-    about = {"file": item.name, "sha256": release.sha256(item.path), "bytes": item.path.stat().st_size}
+    about = {graph.id: graph.subjects for graph in graphs}
+    told = linked_problems(checked.results, about, item.name, settings.base)
+    file = {"file": item.name, "sha256": release.sha256(item.path), "bytes": item.path.stat().st_size}
     used = [
-        {"source": graph.id, **about, "rows": graph.subjects, "licence": graph.licence, "retrieved": None}
+        {"source": graph.id, **file, "rows": len(graph.subjects), "licence": graph.licence, "retrieved": None}
         for graph in graphs
     ]
     withheld = (told["severity"] == "violation").any()

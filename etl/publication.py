@@ -26,7 +26,7 @@ _ETL: Final = Path(str(files("etl")))
 SHAPES: Final = _ETL.parent / "shapes"
 ONTOLOGY: Final = _ETL.parent / "ontology"
 VIEWS: Final = ONTOLOGY / "views"
-_FORMAT: Final = 1  # raise when the code makes other tables or dumps from the same inputs
+_FORMAT: Final = 2  # raise when the code makes other tables or dumps from the same inputs
 
 
 @dataclass
@@ -103,7 +103,14 @@ class Linked:
     @property
     def about(self) -> list[dict[str, Any]]:
         """What the manifest says of the sources: they have resources, not records."""
-        return [_about(source, source.subjects, source.subjects, 0) for source in self.sources]
+        told = dict(self.problems["source"].drop_nulls().value_counts().iter_rows())
+        return [_about(s, len(s.subjects), len(s.subjects), told.get(s.id, 0)) for s in self.sources]
+
+    @property
+    def subjects(self) -> pl.DataFrame:
+        """The resources that problems are about, as quality.subjects_of has them."""
+        wrong = self.problems.drop_nulls(["source", "record"]).filter(pl.lit(bool(self.sources)))
+        return wrong.select("source", "record", focus="place").unique(maintain_order=True)
 
 
 @dataclass
@@ -151,7 +158,10 @@ def lay_down(
     prepared = [part for part in parts if isinstance(part, Prepared)]
     sheets = [part for part in prepared if part.source.form == "sheet"]  # the list of projects is theirs
     with clock.stage("map"):
-        subjects = [subjects_of(part.records, part.source, settings.base) for part in prepared]
+        subjects = [
+            part.subjects if isinstance(part, Linked) else subjects_of(part.records, part.source, settings.base)
+            for part in parts
+        ]
         publishable(found, subjects, settings.base).write_parquet(work / "problems.parquet")
         quality = work / "quality.nq"
         mapping.write(mapping.load(_ETL / "quality.yml", settings.base), work, quality)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
@@ -79,15 +79,22 @@ def shacl_problems(
     )
 
 
-def linked_problems(results: pl.DataFrame, file: str) -> pl.DataFrame:
-    """Results of validating a file of linked data as problems; the place of each is the resource it is about."""
+def linked_problems(results: pl.DataFrame, graphs: Mapping[str, Iterable[str]], file: str, base: str) -> pl.DataFrame:
+    """Results of validating a file of linked data as problems; the record of each is what its resource is called.
+
+    `graphs` are the resources each graph of the file is about; a resource of several belongs to the first.
+    """
+    wanted = set(results["focus"].drop_nulls())
+    owners = {iri: graph for graph, about in reversed(list(graphs.items())) for iri in wanted.intersection(about)}
     return results.with_columns(
         code=pl.col("component").map_elements(shacl_code, return_dtype=pl.String),
+        source=pl.col("focus").replace_strict(owners, default=None, return_dtype=pl.String),
+        record=pl.col("focus").str.strip_prefix(f"{base}id/"),
         field=pl.col("path").map_elements(field_name, return_dtype=pl.String),
         file=pl.lit(file),
         place=pl.col("focus"),
         raw=pl.col("value"),
-        **{name: pl.lit(None, pl.String) for name in ("source", "record", "suggestion", "reason", "reason_en")},
+        **{name: pl.lit(None, pl.String) for name in ("suggestion", "reason", "reason_en")},
     ).select(problems.SCHEMA.names())
 
 
@@ -112,9 +119,7 @@ def publishable(found: pl.DataFrame, subjects: Iterable[pl.DataFrame], base: str
     `subjects` tells the resource of each record that is published (subjects_of); a problem of another is about its
     dataset.
     """
-    nodes = pl.concat(
-        [pl.DataFrame(schema={"source": pl.String, "record": pl.String, "focus": pl.String}), *subjects]
-    ).unique(["source", "record"], keep="first", maintain_order=True)
+    nodes = pl.concat([pl.DataFrame(schema={"source": pl.String, "record": pl.String, "focus": pl.String}), *subjects])
     kinds = problems.kinds()
     titles = {language: {code: kind.title[language] for code, kind in kinds.items()} for language in ("it", "en")}
     owner = pl.coalesce("record", "file", pl.lit("none"))

@@ -6,15 +6,13 @@ ends of every kind. What is no text is refused by name, before anything is made 
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
 import re
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from etl.opening import content
 from etl.problems import Unusable
 
 #: A sheet is a few thousand bytes. A hundred times that is a mistake (a dump, a log); up to here, lines made to be
@@ -79,7 +77,7 @@ def text(path: Path) -> Text:
     never opened, so nothing blocks), file.empty (white space only, too), file.binary, file.too-large (more than
     MAX_BYTES bytes; only one more than that is ever read) or file.line-too-long (more than MAX_LINE characters).
     """
-    data, size = _bytes(path)
+    data, size = content(path, MAX_BYTES)
     if not data:
         raise Unusable("file.empty")
     for signature, name in SIGNATURES.items():
@@ -113,35 +111,6 @@ def _short_lines(written: str, at_least: str = "") -> list[str]:
     if longest > MAX_LINE:
         raise Unusable("file.line-too-long", found=f"{at_least}{longest}", limit=str(MAX_LINE))
     return lines
-
-
-def _bytes(path: Path) -> tuple[bytes, int]:
-    """The first MAX_BYTES + 1 bytes of a regular file, and how many it has."""
-    try:
-        _regular(path.stat())  # asked before opening: opening a device can have effects
-        # Not to wait for a writer, should the file have become a pipe meanwhile.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            _regular(status)
-            data = file.read(MAX_BYTES + 1)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise Unusable("file.not-found") from error
-    except PermissionError as error:
-        raise _unreadable("permission denied", "permesso negato") from error
-    except OSError as error:
-        known = errno.errorcode.get(error.errno or 0, "?")
-        raise _unreadable(f"{error.strerror} ({known})", f"errore di sistema {known}") from error
-    except ValueError as error:  # a NUL or a lone surrogate in the path: no such file can exist
-        raise Unusable("file.not-found") from error
-    return data, max(status.st_size, len(data)) if len(data) > MAX_BYTES else len(data)
-
-
-def _regular(status: os.stat_result) -> None:
-    if stat.S_ISDIR(status.st_mode):
-        raise _unreadable("a directory", "è una cartella")
-    if not stat.S_ISREG(status.st_mode):
-        raise _unreadable("a pipe, a socket or a device", "è una pipe, un socket o un dispositivo")
 
 
 def _utf16(data: bytes) -> tuple[str, str]:
@@ -181,7 +150,3 @@ def _one_way(letter: bytes) -> str:
 
 def _binary(found: str, found_it: str) -> Unusable:
     return Unusable("file.binary", found=found, found_it=found_it)
-
-
-def _unreadable(found: str, found_it: str) -> Unusable:
-    return Unusable("file.unreadable", found=found, found_it=found_it)

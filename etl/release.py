@@ -215,9 +215,7 @@ def _new_id(releases: Path) -> str:
 
 
 def _gzip(file: IO[bytes]) -> gzip.GzipFile:
-    return gzip.GzipFile(
-        filename="", mode="wb", fileobj=file, mtime=0, compresslevel=6
-    )  # 9 is 3 times slower, 2 % smaller
+    return gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=6)
 
 
 def _to_disk(path: Path) -> None:

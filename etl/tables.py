@@ -7,6 +7,7 @@ import polars as pl
 from etl import problems
 from etl.iris import encoded, slug
 from etl.source import Source
+from etl.texts import whole
 
 
 def without_doubles(records: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -23,13 +24,15 @@ def without_doubles(records: pl.DataFrame, source: Source) -> tuple[pl.DataFrame
 
 def _repeated(records: pl.DataFrame, first: pl.DataFrame, source: Source) -> pl.DataFrame:
     """The rows of a table that have the key of an earlier one: the same again, or other values for one key."""
+    at = pl.format("{}, {}", "file", "place")
     values = [name for name in records.columns if name not in ("record", "file", "sha256", "place")]
     told = records.join(first.select("file", "place"), on=["file", "place"], how="anti").join(
-        first.select("record", *(pl.col(name).alias(f"first {name}") for name in values), other="place"), on="record"
+        first.select("record", *(pl.col(name).alias(f"first {name}") for name in values), other=at), on="record"
     )
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"first {name}")) for name in values)
     context = ("record", "file", "place", "other")
-    told = told.select(*context, same=same, raw="record", source=pl.lit(source.id))
+    plain = [name for name in source.fields if name in values and records.schema[name] != pl.List(pl.String)]
+    told = told.select(*context, same=same, raw=whole(plain), source=pl.lit(source.id))
     return problems.together(
         [
             problems.table("table.repeated-row", told.filter("same").drop("same")),

@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 import polars as pl
 
+from etl.opening import content
 from etl.problems import Unusable
 from etl.source import Source
 
@@ -45,21 +46,20 @@ def table(path: Path, source: Source) -> Table:
 
     Raises Unusable: file.not-found, file.unreadable, file.empty, file.too-large, table.malformed, table.no-columns.
     """
+    packed, size = content(path, MAX_BYTES)
+    if size > MAX_BYTES:
+        raise Unusable("file.too-large", found=str(size), limit=str(MAX_BYTES))
     try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        name, data = _unpacked(path)
-    except FileNotFoundError as error:
-        raise Unusable("file.not-found") from error
-    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise Unusable("table.malformed", found=_first_line(error)) from error
-    except OSError as error:
-        raise Unusable("file.unreadable", found=str(error.strerror), found_it=str(error.strerror)) from error
-    if not data.strip():
-        raise Unusable("file.empty")
-    try:
+        name, data = _unpacked(path.name, packed)
+        if not data.strip():
+            raise Unusable("file.empty")
         read = _READERS[PurePath(name).suffix.lower()](data, source)
-    except (pl.exceptions.PolarsError, ValueError, RecursionError) as error:
+    # A zip that is encrypted or packed in an unknown way is a RuntimeError, as JSON nested too deep is.
+    except (zipfile.BadZipFile, OSError, zlib.error, EOFError, RuntimeError, ValueError) as error:
+        raise Unusable("table.malformed", found=_first_line(error)) from error
+    except KeyError as error:
+        raise Unusable("table.malformed", found=f"{path.name}: none of {', '.join(_READERS)}") from error
+    except pl.exceptions.PolarsError as error:
         raise Unusable("table.malformed", found=_first_line(error)) from error
     columns = _fields(read.columns, source)
     if not columns:
@@ -74,28 +74,28 @@ def table(path: Path, source: Source) -> Table:
         rows=rows,
         unknown=tuple(c for c in read.columns if c not in columns and _plain(c) not in source.ignored),
         missing=tuple(f.label for f in source.fields.values() if f.expected and f.name not in there),
-        sha256=sha256,
-        size=path.stat().st_size,
+        sha256=hashlib.sha256(packed).hexdigest(),
+        size=size,
     )
 
 
 # --- opening -----------------------------------------------------------------------------------------------------
 
 
-def _unpacked(path: Path) -> tuple[str, bytes]:
+def _unpacked(name: str, data: bytes) -> tuple[str, bytes]:
     """The name and the bytes of a file, or of the one file packed in it."""
-    if path.suffix.lower() == ".gz":
-        with gzip.open(path) as packed:
-            return path.stem, _bounded(packed)
-    if path.suffix.lower() == ".zip":
-        with zipfile.ZipFile(path) as archive:
+    packing = PurePath(name).suffix.lower()
+    if packing == ".gz":
+        with gzip.open(io.BytesIO(data)) as packed:
+            return PurePath(name).stem, _bounded(packed)
+    if packing == ".zip":
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
             inside = [each for each in archive.infolist() if PurePath(each.filename).suffix.lower() in _READERS]
             if len(inside) != 1:
                 raise zipfile.BadZipFile(f"{len(inside)} files of rows in the archive, one is allowed")
             with archive.open(inside[0]) as packed:
                 return inside[0].filename, _bounded(packed)
-    with path.open("rb") as plain:
-        return path.name, _bounded(plain)
+    return name, data
 
 
 class _Readable(Protocol):

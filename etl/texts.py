@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Final
 
@@ -112,3 +112,9 @@ def _starts(words: tuple[str, ...]) -> str:
     """A word as listed or in capitals; words of several parts ("Terzo settore") in any case, they mean nothing else."""
     forms = [rf"(?i:{re.escape(w)})" if " " in w else rf"{re.escape(w)}|{re.escape(w.upper())}" for w in words]
     return rf"(?:{'|'.join(forms)})\b"
+
+
+def whole(names: Iterable[str]) -> pl.Expr:
+    """A whole row as one text, for a person: "cup=B31…; cig=Z99…", without the columns that are empty."""
+    cells = [pl.format(f"{name}={{}}", pl.col(name).cast(pl.String)) for name in names]
+    return pl.concat_str(cells, separator="; ", ignore_nulls=True).replace("", None)

@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-from rdflib import Graph, Literal, Namespace
+from rdflib import Graph, Literal
 from rdflib.namespace import SH
 
 from etl.shacl import fast, holder, named, plain, reference, subclasses, trust
-
-CUPOLA: Final = Namespace("https://w3id.org/cupola/onto/")
 
 #: A result of validation, one row each: IRIs and texts as they are, None where a term is a blank node, or a path more
 #: than one predicate.

@@ -131,7 +131,12 @@ def _missing(rows: pl.DataFrame, typed: pl.DataFrame, source: Source) -> Iterato
     nameless = typed.filter(pl.col("record").is_null()).select(_ROW)
     if source.key:
         labels = ", ".join(source.fields[name].label for name in source.key)
-        yield _Found("table.no-key", None, nameless.with_columns(label=pl.lit(labels)))
+        whole = rows.select(_ROW, raw=texts.whole(source.fields))  # the row is not published: it stands here
+        yield _Found(
+            "table.no-key",
+            None,
+            nameless.join(whole, on=_ROW, maintain_order="left").with_columns(label=pl.lit(labels)),
+        )
     else:
         yield _Found("identity.missing", None, nameless)
     named = rows.join(nameless, on=_ROW, how="anti", maintain_order="left")

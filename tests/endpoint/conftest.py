@@ -17,7 +17,9 @@ from pathlib import Path
 import pyoxigraph as ox
 import pytest
 import requests
+from flask.testing import FlaskClient
 
+from endpoint import create_app
 from endpoint.engine.local import LocalEngine
 from endpoint.settings import Settings
 
@@ -186,6 +188,14 @@ def start() -> Iterator[Start]:
             server.process.wait()
         if server.process.stdout is not None:
             server.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def client(releases: Path) -> Iterator[FlaskClient]:
+    """The application over the releases of the module: its own, where it has a fixture of that name."""
+    app = create_app(Settings(releases=releases))
+    yield app.test_client()
+    app.extensions["cupola"].close()
 
 
 @pytest.fixture(scope="session")

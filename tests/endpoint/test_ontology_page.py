@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,9 +12,7 @@ import pytest
 import rdflib
 from flask.testing import FlaskClient
 
-from endpoint import create_app
 from endpoint.formats import of
-from endpoint.settings import Settings
 from endpoint.terms import NAMESPACES, ONTO
 from endpoint.vocabulary import Vocabulary
 from tests.endpoint.conftest import BASE, build_release
@@ -56,13 +53,6 @@ def releases(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shapes = "".join(path.read_text(encoding="utf-8") for path in sorted((root / "shapes").glob("*.ttl")))
     (folder / "shapes.ttl").write_text(shapes, encoding="utf-8")
     return releases
-
-
-@pytest.fixture(scope="module")
-def client(releases: Path) -> Iterator[FlaskClient]:
-    app = create_app(Settings(releases=releases))
-    yield app.test_client()
-    app.extensions["cupola"].close()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -100,13 +100,6 @@ def releases(cupola: Callable[..., Any], examples: Path, tmp_path_factory: pytes
     done = cupola("build", examples, sheets, "--releases", folder, cwd=sheets)
     assert done.returncode == 1, done.stderr  # there are problems, on purpose
     return folder
-
-
-@pytest.fixture(scope="module")
-def client(releases: Path) -> Iterator[FlaskClient]:
-    app = create_app(Settings(releases=releases))
-    yield app.test_client()
-    app.extensions["cupola"].close()
 
 
 def get(client: FlaskClient, address: str, language: str | None = None) -> str:

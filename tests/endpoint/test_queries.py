@@ -13,7 +13,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from endpoint import create_app
 from endpoint.examples import FOLDER, KINDS, SPEX, TOPICS, Example, by_topic, example_named, examples, read
 from endpoint.pages import FIRST_QUESTION
-from endpoint.settings import Settings
 
 EXPECTED = Path(__file__).parent / "queries"
 SUFFIX = {"select": ".csv", "ask": ".txt", "construct": ".ttl", "describe": ".ttl"}
@@ -45,13 +43,6 @@ def releases(cupola: Callable[..., Any], tmp_path_factory: pytest.TempPathFactor
     done = cupola("build", examples, "--releases", folder, cwd=folder)
     assert (folder / "current").exists(), done.stderr
     return folder
-
-
-@pytest.fixture(scope="module")
-def client(releases: Path) -> Iterator[FlaskClient]:
-    app = create_app(Settings(releases=releases))
-    yield app.test_client()
-    app.extensions["cupola"].close()
 
 
 def ask(client: FlaskClient, example: Example) -> TestResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from etl import linked, pipeline, problems
 from etl.settings import Settings
 
+BASE = "https://w3id.org/cupola/"
 ABOUT = """
 @prefix dct: <http://purl.org/dc/terms/> .
 @prefix foaf: <http://xmlns.com/foaf/0.1/> .
@@ -38,7 +40,8 @@ def written(folder: Path, text: str, name: str = "lots.trig") -> Path:
 
 def test_a_graph_is_read_with_what_the_file_says_of_it(tmp_path: Path) -> None:
     (graph,) = linked.graphs(written(tmp_path, GOOD), "https://w3id.org/cupola/", tmp_path)
-    assert (graph.id, graph.title["en"], graph.publisher, graph.subjects) == ("one", "One", "Io", 1)
+    assert (graph.id, graph.title["en"], graph.publisher) == ("one", "One", "Io")
+    assert graph.subjects == frozenset([f"{BASE}id/lot/Z99999901A"])
     assert graph.quads.read_text().count("<https://w3id.org/cupola/graph/one> .\n") == 4
 
 
@@ -87,6 +90,18 @@ def test_one_bad_file_is_told_and_the_rest_is_published(
     built = pipeline.build([tmp_path], Settings(releases=tmp_path / "releases"))
     assert built.problems.select("code", "file").rows() == [(code, "lots.trig")]
     assert [source["id"] for source in built.manifest["sources"]] == ["other"]
+
+
+def test_a_warning_is_about_its_resource_and_counted_with_its_graph(tmp_path: Path) -> None:
+    written(tmp_path, GOOD.replace("10.50", "10.50 , 12.00"))  # two sources may say two amounts of one lot
+    built = pipeline.build([tmp_path], Settings(releases=tmp_path / "releases"))
+    assert built.problems.select("severity", "source", "record").rows() == [("warning", "one", "lot/Z99999901A")]
+    assert [source["problems"] for source in built.manifest["sources"]] == [1]
+    quality = ox.parse(
+        gzip.decompress((built.folder / "data" / "quality.nq.gz").read_bytes()), format=ox.RdfFormat.N_QUADS
+    )
+    focus = [q.object.value for q in quality if q.predicate.value == "http://www.w3.org/ns/shacl#focusNode"]
+    assert focus == [f"{BASE}id/lot/Z99999901A"]
 
 
 def test_two_files_of_one_graph_are_not_merged(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import io
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +17,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl import pipeline, problems, tabular
+from etl import linked, pipeline, problems, tabular
 from etl.settings import Settings
 from etl.source import Source, sources
+from etl.tables import without_doubles
 
 PAIRS = sources()["anac-cup-cig"]
 ROWS = [("B31C20999990006", "Z99999901A"), ("B44D19999990005", "Z99999902B")]
@@ -37,6 +40,14 @@ def zipped(**files: str) -> bytes:
         for name, text in files.items():
             archive.writestr(name.replace("_", "."), text)
     return packed.getvalue()
+
+
+def encrypted(text: str) -> bytes:
+    """A zip that says its file is encrypted: bit 0 of the flags, in the header of the file and in the directory."""
+    data = bytearray(zipped(a_csv=text))
+    for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + at] |= 1
+    return bytes(data)
 
 
 SAME = {
@@ -85,6 +96,9 @@ BAD = {
     "numbers.json": (b'{"cupcig": [1, 2]}', "table.malformed"),
     "deep.json": (b"[" * 100_000, "table.malformed"),
     "not.parquet": (CSV.encode(), "table.malformed"),
+    "broken.parquet": (parquet()[:40] + b"?" * 200 + parquet()[240:], "table.malformed"),
+    "encrypted.zip": (encrypted(CSV), "table.malformed"),
+    "other.txt": (CSV.encode(), "table.malformed"),  # as --source makes it be read
 }
 
 
@@ -94,6 +108,32 @@ def test_a_file_that_cannot_be_read_is_refused_by_name(name: str, tmp_path: Path
     with pytest.raises(problems.Unusable) as refused:
         read(tmp_path, name, data)
     assert refused.value.code == code
+
+
+def test_a_pipe_is_refused_before_anybody_waits_for_it(tmp_path: Path) -> None:
+    for name, read_ in (("a.csv", lambda path: tabular.table(path, PAIRS)), ("a.trig", linked_graphs)):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(problems.Unusable) as refused:
+            read_(tmp_path / name)
+        assert refused.value.code == "file.unreadable"
+
+
+def linked_graphs(path: Path) -> object:
+    return linked.graphs(path, "https://w3id.org/cupola/", path.parent)
+
+
+def test_two_rows_of_one_key_are_not_merged_and_the_second_is_kept_whole() -> None:
+    source = dataclasses.replace(PAIRS, key=("cup",))
+    table = pl.DataFrame(
+        {"cup": ["A", "A", "A"], "cig": ["x", "x", "y"], "record": ["A"] * 3, "file": ["f", "f", "g"]}
+    ).with_columns(sha256=pl.lit(""), place=pl.Series(["row 1", "row 2", "row 1"]))
+    first, told = without_doubles(table, source)
+    assert first["place"].to_list() == ["row 1"]
+    assert told.select("code", "file", "place", "raw").rows() == [
+        ("table.repeated-row", "f", "row 2", "cup=A; cig=x"),
+        ("table.repeated-key", "g", "row 1", "cup=A; cig=y"),
+    ]
+    assert "f, row 1" in told["message_en"][1]
 
 
 def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
@@ -146,6 +186,8 @@ def test_rows_become_lots_tied_to_their_projects(tmp_path: Path) -> None:
         ("table.repeated-row", "row 4"),
         ("table.unknown-column", None),
     ]
+    whole = built.problems.filter(pl.col("code") == "table.no-key")["raw"].to_list()
+    assert whole == ["cup=X; cig=Z99999901A", "cup=B44D19999990005; cig=12", None]
     records = pl.read_parquet(built.folder / "tables" / "anac-cup-cig.parquet")
     assert set(records.select("cup", "cig").rows()) == {*ROWS, ("B44D19999990005", "Z99999901A")}
 
