@@ -20,7 +20,7 @@ ABOUT = """
 @base <https://w3id.org/cupola/> .
 <graph/one> dct:title "Uno"@it , "One"@en ; dct:description "Prova."@it , "A try."@en ;
   dct:license <https://creativecommons.org/publicdomain/zero/1.0/> ; dct:publisher <id/publisher/me> .
-<id/publisher/me> foaf:name "Io" .
+<id/publisher/me> foaf:name "I"@en , "Io"@it .
 """
 LOT = """
 <graph/one> {{
