@@ -25,7 +25,7 @@ from rich.text import Text
 
 import endpoint.settings
 import etl.settings
-from etl import cup, linked, pipeline, publication, release
+from etl import cup, linked, pipeline, preparation, publication, release
 from etl.mapping import MappingError
 from etl.source import Source, SourceError, sources
 
@@ -120,6 +120,7 @@ releases_option = click.option(
 )
 source_option = click.option("--source", "source_id", metavar="ID", help="Read every file as this source.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a machine.")
+fresh_option = click.option("--fresh", is_flag=True, help="Make everything anew, also what did not change.")
 paths_argument = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 
 
@@ -129,12 +130,17 @@ paths_argument = click.argument("paths", nargs=-1, type=click.Path(path_type=Pat
 @source_option
 @json_option
 @click.option("--strict", is_flag=True, help="Exit with 1 when any value, not only a whole record, is withheld.")
-def build(paths: tuple[Path, ...], releases: Path | None, source_id: str | None, as_json: bool, strict: bool) -> None:
-    """Build a release from sheets, or folders of them, and make it the current one.
+@fresh_option
+def build(
+    paths: tuple[Path, ...], releases: Path | None, source_id: str | None, as_json: bool, strict: bool, fresh: bool
+) -> None:
+    """Build a release from sheets and tables, or folders of them, and make it the current one.
+
+    What did not change since the current release is taken over from it.
 
     Exit code 0: all published; 1: something was withheld (told above); 2: wrong usage.
     """
-    built = _build(paths, releases, source_id, as_json)
+    built = _build(paths, releases, source_id, as_json, fresh)
     sys.exit(_verdict(built, strict))
 
 
@@ -144,6 +150,7 @@ def build(paths: tuple[Path, ...], releases: Path | None, source_id: str | None,
 @source_option
 @json_option
 @click.option("--strict", is_flag=True, help="Exit with 1 when any value, not only a whole record, is withheld.")
+@fresh_option
 @click.option("--server", default="http://127.0.0.1:8000", show_default=True, help="The running endpoint to wait for.")
 @click.option("--wait", default=30.0, show_default=True, help="Seconds to wait for the endpoint to serve the release.")
 def publish(
@@ -152,11 +159,12 @@ def publish(
     source_id: str | None,
     as_json: bool,
     strict: bool,
+    fresh: bool,
     server: str,
     wait: float,
 ) -> None:
     """Build a release, switch to it, and see that the running endpoint serves it."""
-    built = _build(paths, releases, source_id, as_json)
+    built = _build(paths, releases, source_id, as_json, fresh)
     served = _wait_until_served(server, built.folder.name, wait)
     err.print(served or f"{server} does not serve {built.folder.name} after {wait:g} s: does it serve another folder?")
     sys.exit(_verdict(built, strict) if served else PROBLEMS)
@@ -281,13 +289,15 @@ def config(as_json: bool) -> None:
 # --- building ----------------------------------------------------------------------------------------------------
 
 
-def _build(paths: tuple[Path, ...], releases: Path | None, source_id: str | None, as_json: bool) -> pipeline.Built:
+def _build(
+    paths: tuple[Path, ...], releases: Path | None, source_id: str | None, as_json: bool, fresh: bool
+) -> pipeline.Built:
     chosen, _ = settings_of(etl.settings.Settings, {"releases": releases})
     start = time.perf_counter()
     try:
         with _progress() as progress:
             inputs = list(paths) or [Path(p) for p in chosen.inputs]
-            built = pipeline.build(inputs, chosen, _source(source_id), progress)
+            built = pipeline.build(inputs, chosen, _source(source_id), progress, fresh)
     except pipeline.NothingToPublish as nothing:
         _tell(nothing.problems)
         _fail(str(nothing), PROBLEMS)
@@ -295,6 +305,8 @@ def _build(paths: tuple[Path, ...], releases: Path | None, source_id: str | None
         _fail(str(error))
     _tell(built.problems)
     told = built.manifest
+    if built.unchanged:
+        err.print(f"nothing changed since release {told['id']}: it stays (--fresh makes everything anew)")
     _tell_validators(told["validators"])
     if as_json:
         _json(told)
@@ -366,22 +378,22 @@ def _check_sheet(path: Path, source_id: str | None, as_json: bool) -> int:
             return _check_linked(item[0], chosen, as_json)
         known = item[0].source or next(iter(_sources().values()))
         with tempfile.TemporaryDirectory() as work:
-            ready = pipeline.prepare([dataclasses.replace(item[0], source=known)], known, chosen, Path(work))
-            statements = ready.turtle()
+            ready = pipeline.look_at(item[0], known, chosen, Path(work))
+            found = ready.problems
+            if as_json:
+                read = ready.readings.to_dicts()
+                _json({"read": read, "problems": found.to_dicts(), "published": ready.turtle()})
+            else:
+                _show_sheet(path, ready)
     except (SourceError, MappingError) as error:
         _fail(str(error))
-    found = ready.problems
-    if as_json:
-        _json({"read": ready.readings.to_dicts(), "problems": found.to_dicts(), "published": statements})
-    else:
-        _show_sheet(path, ready, statements)
     return PROBLEMS if (found["severity"] != "info").any() else OK
 
 
-def _check_linked(item: pipeline.Input, chosen: etl.settings.Settings, as_json: bool) -> int:
+def _check_linked(item: preparation.Input, chosen: etl.settings.Settings, as_json: bool) -> int:
     """What a file of linked data holds, graph by graph, and what is wrong with it."""
     with tempfile.TemporaryDirectory() as work:
-        ready = pipeline.prepare_linked(item, set(), chosen, Path(work))
+        ready = preparation.prepare_linked(item, set(), chosen, Path(work))
     found = ready.problems
     told = [{"graph": g.id, "title": g.title["en"], "resources": len(g.subjects)} for g in ready.sources]
     if as_json:
@@ -395,22 +407,21 @@ def _check_linked(item: pipeline.Input, chosen: etl.settings.Settings, as_json: 
     return PROBLEMS if (found["severity"] != "info").any() else OK
 
 
-#: Statements of more text than this are counted, not shown: a table has millions.
-SHOWN = 200_000
+#: Statements of more bytes than this are counted, not shown: a table has millions.
+SHOWN = 300_000
 
 
-def _show_sheet(path: Path, ready: publication.Prepared, statements: str) -> None:
+def _show_sheet(path: Path, ready: publication.Prepared) -> None:
     table = Table("field", "read as", "at", box=None, title=f"What was read from {path}", title_justify="left")
     for row in ready.readings.iter_rows(named=True):
         table.add_row(row["field"], Text(row["raw"] if len(row["raw"]) < 90 else row["raw"][:87] + "…"), row["place"])
     if table.row_count:
         out.print(table)
     _tell(ready.problems, Console(highlight=False, soft_wrap=True))
-    _tell_validators([{"source": str(path), **ready.validation.validator}])
-    if len(statements) > SHOWN:
-        rows = ready.records.height
-        out.print(f"{rows} of {ready.read} rows would be published; cupola build {path} publishes them")
-    elif statements:
+    _tell_validators([{"source": str(path), **ready.validator}])
+    if ready.quads.stat().st_size > SHOWN:
+        out.print(f"{ready.published} of {ready.read} rows would be published; cupola build {path} publishes them")
+    elif statements := ready.turtle():
         out.print("\n[bold]What would be published[/bold]")
         out.print(Text(statements.strip()))
     else:

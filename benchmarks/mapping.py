@@ -23,6 +23,8 @@ from pathlib import Path
 import polars as pl
 
 from etl import mapping, pipeline
+from etl.preparation import collect, prepare, silent
+from etl.publication import Clock
 from etl.settings import Settings
 from etl.source import sources
 
@@ -62,8 +64,10 @@ class Run:
 def seed(sheets: Sequence[Path], folder: Path) -> dict[str, pl.DataFrame]:
     """The tables a build makes of the sheets, by name."""
     source = sources()["ponmetro"]
-    inputs = pipeline.find_inputs(sheets, source)
-    return pipeline.prepare(inputs, source, Settings(), folder).tables
+    inputs, clock = pipeline.find_inputs(sheets, source), Clock()
+    collected = collect(inputs, source, Settings(), folder, silent, clock)
+    made = prepare(collected, Settings(), folder, silent, clock).tables
+    return {name: pl.read_parquet(path) for name, path in made.items()}
 
 
 def multiplied(tables: dict[str, pl.DataFrame], rows: int) -> dict[str, pl.DataFrame]:

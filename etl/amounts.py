@@ -2,7 +2,8 @@
 
 Both conventions are read where they cannot be confused: "1.190.893,72", "1 190 893,72", "1'190'893.72" and
 "1,190,893.72" are one amount. A single dot before three digits parts thousands ("1.234" is 1234, as everybody in
-Italy reads it); a single comma before three digits may be either, so "1,234" is ambiguous and nothing is chosen.
+Italy reads it); a single comma before three digits may be either, so "1,234" is ambiguous and nothing is chosen. A
+table that always writes decimals with one mark leaves no doubt: there "69.500" with a comma for decimals is 69500.
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ _SCALES: Final = {
 #: A remark in brackets after the figures: the amount then needs a person ("IVA inclusa"), the figures are suggested.
 _REMARK: Final = r"\s*(?:\([^()]*[A-Za-z][^()]*\)|(?i:\+?\s*(?:iva|i\.v\.a\.)(?:\s+\w+)?))$"
 
+#: What `read` tells of every amount.
+_READ: Final = ("value", "code", "readings", "suggestion")
+#: Decimals that are looked at when an amount is rounded.
+_FRACTION: Final = 12
+
 _GROUP: Final = r"[1-9][0-9]{0,2}"  # thousands never begin with 0: "0.123" is a fraction
 _FIGURES: Final = (
     r"^(?:"
@@ -45,14 +51,23 @@ _FIGURES: Final = (
     r")$"
 )
 
+#: Amounts of a table, by the mark before its decimals: the other mark may part thousands.
+_DIALECTS: Final = {
+    mark: rf"^(?P<sign>[+-]?)(?P<i>[0-9]+|[0-9]{{1,3}}(?:\{other}[0-9]{{3}})+)(?:\{mark}(?P<d>[0-9]*))?$"
+    for mark, other in ((".", ","), (",", "."))
+}
+#: How a table writes large floats: 1.2e7. Exponents of three figures are no amounts.
+_SCIENTIFIC: Final = r"^[+-]?[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]{1,2}$"
+
 _BLANKS: Final = r"[\s\u00a0\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff]+"
 
 
-def read(raw: pl.Series) -> pl.DataFrame:
+def read(raw: pl.Series, decimal: str = "", to_cents: bool = False) -> pl.DataFrame:
     """Amounts from strings, row by row: `value` (Decimal(20, 2), euro) or the `code` of what is wrong.
 
     With `amount.ambiguous` come the `readings`; `suggestion` is what the figures say where only a remark is in the
-    way. A null string gives nulls throughout.
+    way. A null string gives nulls throughout. `decimal` is the mark before decimals where there is only one ("." or
+    ","); with `to_cents` more decimals than two are rounded and no problem.
     """
     bare = (
         pl.col("raw")
@@ -62,17 +77,40 @@ def read(raw: pl.Series) -> pl.DataFrame:
         .str.strip_chars(" ")
     )
     rows = raw.alias("raw").to_frame().with_columns(bare=bare)
-    rows = _figures(rows.with_columns(text=pl.col("bare")))
+    if decimal:
+        return _valued(_plain(rows, decimal), to_cents).select(*_READ)
+    rows = _figures(rows.with_columns(text=pl.col("bare")), to_cents)
     remark = pl.col("bare").str.contains(_REMARK) & (pl.col("code") == "amount.unreadable")
     if rows.select(remark.any()).item():
-        without = _figures(rows.select("bare", text=pl.col("bare").str.replace(_REMARK, "")))
+        without = _figures(rows.select("bare", text=pl.col("bare").str.replace(_REMARK, "")), to_cents)
         rows = rows.with_columns(suggestion=pl.when(remark).then(without["value"].cast(pl.String)))
     else:
         rows = rows.with_columns(suggestion=pl.lit(None, pl.String))
-    return rows.select("value", "code", "readings", "suggestion")
+    return rows.select(*_READ)
 
 
-def _figures(rows: pl.DataFrame) -> pl.DataFrame:
+def _plain(rows: pl.DataFrame, decimal: str) -> pl.DataFrame:
+    """`bare` read as a table's figures, which have one mark before decimals."""
+    core = pl.col("bare").str.strip_prefix("€").str.strip_suffix("€").str.strip_chars(" ")
+    rows = rows.with_columns(text=pl.col("bare"), core=core)
+    if decimal == ".":
+        floats = rows["core"].filter(rows["core"].str.contains(_SCIENTIFIC)).unique()
+        if floats.len():
+            written = {each: format(Decimal(each), "f") for each in floats}
+            rows = rows.with_columns(core=pl.col("core").replace(written))
+    found = pl.col("core").str.extract_groups(_DIALECTS[decimal])
+    whole = found.struct.field("i").str.replace_all("[.,]", "").str.strip_chars_start("0")
+    return rows.with_columns(
+        whole=pl.when(whole == "").then(pl.lit("0")).otherwise(whole),
+        cents=found.struct.field("d").fill_null("").str.strip_chars_end("0"),
+        minus=found.struct.field("sign") == "-",
+        doubtful=pl.lit(False),
+        scale=pl.lit(0),
+        suggestion=pl.lit(None, pl.String),
+    )
+
+
+def _figures(rows: pl.DataFrame, to_cents: bool) -> pl.DataFrame:
     """`text` read as an amount: adds `value`, `code`, `readings`."""
     # Most amounts are figures with nothing but a mark at one end: only the others go through the words.
     core = pl.col("text").str.strip_prefix("€").str.strip_suffix("€").str.strip_chars(" ")
@@ -89,7 +127,7 @@ def _figures(rows: pl.DataFrame) -> pl.DataFrame:
         cents=pl.coalesce(f"d{n}" for n in (1, 2, 4, 5, 6)).fill_null("").str.strip_chars_end("0"),
         doubtful=doubtful | pl.col("both").is_not_null(),
     )
-    return _valued(_scaled(rows))
+    return _valued(_scaled(rows), to_cents)
 
 
 def _words(rows: pl.DataFrame) -> pl.DataFrame:
@@ -132,7 +170,8 @@ def _scaled(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _valued(rows: pl.DataFrame) -> pl.DataFrame:
+def _valued(rows: pl.DataFrame, to_cents: bool) -> pl.DataFrame:
+    """`whole` and `cents` as an amount: adds `value`, `code`, `readings`."""
     whole, cents = pl.col("whole"), pl.col("cents")
     zero = (whole == "0") & (cents == "")
     digits = len(str(int(LIMIT)))
@@ -145,14 +184,15 @@ def _valued(rows: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("amount.ambiguous"))
         .when(whole.is_null())
         .then(pl.lit("amount.unreadable"))
-        .when(cents.str.len_chars() > 2)
+        .when((cents.str.len_chars() > 2) & (not to_cents))
         .then(pl.lit("amount.too-precise"))
         .when((pl.col("minus") & ~zero) | (whole.str.len_chars() > digits))
         .then(pl.lit("amount.out-of-range"))
     )
     readings = pl.when(code == "amount.ambiguous").then(_readings())
-    exact = pl.when(code.is_null()).then(whole + "." + cents.str.pad_end(2, "0"))
-    return rows.with_columns(code=code, readings=readings, value=exact.str.to_decimal(scale=2).cast(TYPE))
+    exact = pl.when(code.is_null()).then(whole + "." + cents.str.head(_FRACTION).str.pad_end(2, "0"))
+    value = exact.str.to_decimal(scale=_FRACTION).round(2) if to_cents else exact.str.to_decimal(scale=2)
+    return rows.with_columns(code=code, readings=readings, value=value.cast(TYPE))
 
 
 def _readings() -> pl.Expr:

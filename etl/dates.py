@@ -15,6 +15,7 @@ import polars as pl
 
 from etl import cup
 
+_ZONE: Final = "Europe/Rome"
 EARLIEST: Final = 1990
 LATEST: Final = 2100
 
@@ -52,6 +53,12 @@ _DATE: Final = (
     rf"|(?P<day6>[0-9]{{1,2}})[°º^]?[ ./-]?(?P<month6>{_MONTH})\.?[ ./-]?(?P<year6>[0-9]{{1,5}})"
     rf")(?:{_TIME})?$"
 )
+#: A time of day, as `_TIME` lets it stand after a date, and how far its clock is from Greenwich.
+_CLOCK: Final = (
+    r"(?:,? |t)(?:(?:alle )?ore )?(?P<hour>[0-9]{1,2})[:.](?P<minute>[0-9]{2})"
+    r"(?:[:.](?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]+))?)?"
+    r" ?(?P<zone>z|(?P<sign>[+-])(?P<hours>[0-9]{2}):?(?P<minutes>[0-9]{2}))?$"
+)
 _BLANKS: Final = r"[\s\u00a0\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff]+"
 _FORMS: Final = range(1, 7)
 
@@ -79,15 +86,7 @@ def read(raw: pl.Series) -> pl.DataFrame:
 
     A null string gives nulls throughout.
     """
-    text = (
-        pl.col("raw")
-        .str.replace_all(_BLANKS, " ")
-        .str.replace_all("[‐‑‒–—−]", "-")
-        .str.replace_all(" ?([-/.]) ?", "$1")
-        .str.strip_chars(" ")
-        .str.to_lowercase()
-    )
-    rows = raw.alias("raw").to_frame().with_columns(text.str.extract_groups(_DATE).alias("found")).unnest("found")
+    rows = raw.alias("raw").to_frame().with_columns(_tidy().str.extract_groups(_DATE).alias("found")).unnest("found")
     rows = rows.with_columns(
         day=pl.coalesce(f"day{n}" for n in _FORMS).cast(pl.Int32),
         month=_month(pl.coalesce(f"month{n}" for n in _FORMS)),
@@ -113,6 +112,39 @@ def read(raw: pl.Series) -> pl.DataFrame:
         .then(pl.lit("date.out-of-range"))
     )
     return rows.select(pl.when(code.is_null()).then(checked).alias("value"), code.alias("code"), "day", "month", "year")
+
+
+def moments(raw: pl.Series) -> pl.DataFrame:
+    """Days and times from strings, row by row: `value` (Datetime, by Italian clocks) or the `code` of what is wrong.
+
+    Without a time it is midnight. A time that says how far it is from Greenwich is told as it was in Italy.
+    """
+    clock = raw.alias("raw").to_frame().select(_tidy().str.extract_groups(_CLOCK).alias("found")).unnest("found")
+    number = {name: pl.col(name).cast(pl.Int64, strict=False).fill_null(0) for name in clock.columns}
+    possible = (number["hour"] < 24) & (number["minute"] < 60) & (number["second"] < 60)
+    fraction = pl.col("fraction").fill_null("").str.head(6).str.pad_end(6, "0").cast(pl.Int64)
+    offset = pl.duration(hours=number["hours"], minutes=number["minutes"])
+    time = pl.duration(hours=number["hour"], minutes=number["minute"], seconds=number["second"], microseconds=fraction)
+    at = pl.col("value").cast(pl.Datetime("us")) + time
+    zoned = at - pl.when(pl.col("sign") == "-").then(-offset).otherwise(offset)
+    italian = zoned.dt.replace_time_zone("UTC").dt.convert_time_zone(_ZONE).dt.replace_time_zone(None)
+    impossible = pl.col("code").is_null() & pl.col("value").is_not_null() & ~possible
+    return pl.concat([read(raw).select("value", "code"), clock], how="horizontal").select(
+        value=pl.when(possible).then(pl.when(pl.col("zone").is_null()).then(at).otherwise(italian)),
+        code=pl.when(impossible).then(pl.lit("date.impossible")).otherwise("code"),
+    )
+
+
+def _tidy() -> pl.Expr:
+    """`raw` in small letters, blanks single and none beside a mark, dashes plain."""
+    return (
+        pl.col("raw")
+        .str.replace_all(_BLANKS, " ")
+        .str.replace_all("[‐‑‒–—−]", "-")
+        .str.replace_all(" ?([-/.]) ?", "$1")
+        .str.strip_chars(" ")
+        .str.to_lowercase()
+    )
 
 
 def meant(day: int, month: int, year: str, is_start: bool, evidence: Evidence) -> Meant | None:

@@ -5,25 +5,28 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 from etl.problems import Unusable
 
 
-def content(path: Path, limit: int) -> tuple[bytes, int]:
-    """The first `limit` + 1 bytes of a regular file, and how many it has; whoever gets more than `limit` refuses it.
+@contextmanager
+def opened(path: Path) -> Iterator[BufferedReader]:
+    """A regular file, open to be read.
 
     Raises Unusable: file.not-found, file.unreadable (no permission, a directory, a pipe or a device: these are never
-    opened, so nothing blocks).
+    opened, so nothing blocks; or a fault of the system while it is read).
     """
     try:
         _regular(path.stat())  # asked before opening: opening a device can have effects
         # Not to wait for a writer, should the file have become a pipe meanwhile.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            _regular(status)
-            data = file.read(limit + 1)
+            _regular(os.fstat(descriptor))
+            yield file
     except (FileNotFoundError, NotADirectoryError) as error:
         raise Unusable("file.not-found") from error
     except PermissionError as error:
@@ -31,9 +34,20 @@ def content(path: Path, limit: int) -> tuple[bytes, int]:
     except OSError as error:
         known = errno.errorcode.get(error.errno or 0, "?")
         raise _unreadable(f"{error.strerror} ({known})", f"errore di sistema {known}") from error
+
+
+def content(path: Path, limit: int) -> tuple[bytes, int]:
+    """The first `limit` + 1 bytes of a regular file, and how many it has; whoever gets more than `limit` refuses it.
+
+    Raises Unusable as `opened` does.
+    """
+    try:
+        with opened(path) as file:
+            data = file.read(limit + 1)
+            size = os.fstat(file.fileno()).st_size
     except ValueError as error:  # a NUL or a lone surrogate in the path: no such file can exist
         raise Unusable("file.not-found") from error
-    return data, max(status.st_size, len(data)) if len(data) > limit else len(data)
+    return data, max(size, len(data)) if len(data) > limit else len(data)
 
 
 def _regular(status: os.stat_result) -> None:

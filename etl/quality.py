@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 import polars as pl
 
 from etl import problems
-from etl.iris import encoded
 from etl.source import Source
+from etl.tables import subject_path
+
+#: What is known of the readings of a table: a row's place says where all of it was read.
+_NO_READINGS: Final = pl.DataFrame(schema=dict.fromkeys(("record", "field", "place", "raw"), pl.String))
 
 
 def shacl_code(component: str) -> str:
@@ -46,14 +50,15 @@ def field_name(path: str | None) -> str | None:
 
 
 def shacl_problems(
-    results: pl.DataFrame, subjects: pl.DataFrame, tables: dict[str, pl.DataFrame], source: Source
+    results: pl.DataFrame, subjects: pl.DataFrame, tables: Mapping[str, pl.DataFrame], source: Source
 ) -> pl.DataFrame:
     """Results of validation as problems, each with the record its focus node came from and the place it was read."""
     owners = (
         subjects.select("iri", "record").unique(maintain_order=True).unique("iri", keep="first", maintain_order=True)
     )
     record_files = tables[source.id].select("record", "file", row="place")
-    read_at = tables[f"{source.id}-readings"].unique(["record", "field"], keep="first", maintain_order=True)
+    readings = tables.get(f"{source.id}-readings", _NO_READINGS)
+    read_at = readings.unique(["record", "field"], keep="first", maintain_order=True)
     return (
         results.with_columns(
             code=pl.col("component").map_elements(shacl_code, return_dtype=pl.String),
@@ -104,13 +109,12 @@ def unusable_iris(refused: pl.DataFrame, source: Source) -> pl.DataFrame:
     return problems.table("url.malformed", told)
 
 
-def subjects_of(records: pl.DataFrame, source: Source, base: str) -> pl.DataFrame:
-    """The resource each record is about: columns `source`, `record`, `focus` (an IRI under the base)."""
-    parts = [
-        encoded(pl.col(part)) if number % 2 else pl.lit(part)
-        for number, part in enumerate(re.split(r"\{(\w+)\}", base + source.subject))
-    ]
-    return records.select(pl.lit(source.id).alias("source"), "record", focus=pl.concat_str(parts))
+def subjects_of(records: pl.LazyFrame, source: Source, base: str, found: pl.DataFrame) -> pl.DataFrame:
+    """The resource each record with a problem is about: columns `source`, `record`, `focus` (an IRI under the base)."""
+    wanted = found.filter(pl.col("source") == source.id).select("record").drop_nulls().unique().lazy()
+    focus = pl.format("{}{}", pl.lit(base), subject_path(source))
+    told = records.join(wanted, on="record", how="semi", maintain_order="left")
+    return told.select(pl.lit(source.id).alias("source"), "record", focus=focus).collect()
 
 
 def publishable(found: pl.DataFrame, subjects: Iterable[pl.DataFrame], base: str) -> pl.DataFrame:

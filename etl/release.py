@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import gzip
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -21,7 +20,6 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import polars as pl
-import pyoxigraph as ox
 
 CURRENT: Final = "current"
 _BUILDING: Final = ".building-"
@@ -122,38 +120,6 @@ def dump(quads: Path, target: Path) -> dict[str, Any]:
             lines += chunk.count(b"\n")
             packed.write(chunk)
     return {"triples": lines, "bytes": target.stat().st_size, "sha256": sha256(target)}
-
-
-def store(folder: Path, quads: list[Path]) -> None:
-    """Add N-Quads files to the local engine's index of a release: each graph, and all of them as the default graph.
-
-    The default graph is laid down, not made when asked: oxigraph's union on the fly counts a statement of two graphs
-    twice, and a SUM would be wrong.
-    """
-    index = ox.Store(str(folder / "store"))
-    for path in filter(lambda each: each.stat().st_size, quads):
-        index.bulk_load(path=str(path), format=ox.RdfFormat.N_QUADS)
-        parsed = ox.parse(path=str(path), format=ox.RdfFormat.N_QUADS)
-        index.bulk_extend(ox.Quad(quad.subject, quad.predicate, quad.object) for quad in parsed)
-    index.flush()
-
-
-def optimize(folder: Path) -> None:
-    """Put the index of a release in order, when all is in it: joins become 2 to 7 times faster."""
-    index = ox.Store(str(folder / "store"))
-    index.optimize()
-    index.flush()
-
-
-def view(folder: Path, query: Path, graph: str, target: Path) -> None:
-    """The answer of a CONSTRUCT query over the release's index as sorted N-Quads of a graph of its own."""
-    found = ox.Store(str(folder / "store")).query(query.read_text(encoding="utf-8"))
-    if not isinstance(found, ox.QueryTriples):
-        raise ReleaseError(f"{query}: a view is a CONSTRUCT query")
-    text = io.BytesIO()
-    named = ox.NamedNode(graph)
-    ox.serialize((ox.Quad(t.subject, t.predicate, t.object, named) for t in found), text, format=ox.RdfFormat.N_QUADS)
-    target.write_bytes(b"".join(sorted(set(text.getvalue().splitlines(keepends=True)))))
 
 
 def verify(folder: Path) -> None:

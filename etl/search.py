@@ -10,25 +10,27 @@ from typing import Final
 
 import polars as pl
 
-#: Columns of the `project` table and the columns of a source's records they come from.
-_COLUMNS: Final[dict[str, str]] = {
-    "path": "path",
-    "title": "label",
-    "description": "description",
-    "cup": "cup",
-    "local_code": "local_code",
-    "city": "city_name",
-    "province": "province_name",
-    "region": "region_name",
-    "source": "source",
-    "start_date": "start_date",
-    "end_date": "end_date",
-    "programmed_amount": "programmed_amount",
-    "admitted_amount": "admitted_amount",
-    "committed_amount": "committed_amount",
-    "disbursed_amount": "disbursed_amount",
-    "problems": "problems",
+#: Columns of the `project` table and the columns of a source's records they come from: the first of these it has.
+_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
+    "path": ("path",),
+    "title": ("label",),
+    "description": ("description",),
+    "cup": ("cup",),
+    "local_code": ("local_code",),
+    "city": ("city_name", "municipality_name"),
+    "province": ("province_name", "municipality_province_name"),
+    "region": ("region_name", "municipality_region_name"),
+    "source": ("source",),
+    "start_date": ("start_date",),
+    "end_date": ("end_date",),
+    "programmed_amount": ("programmed_amount",),
+    "admitted_amount": ("admitted_amount",),
+    "committed_amount": ("committed_amount",),
+    "disbursed_amount": ("disbursed_amount",),
+    "problems": ("problems",),
 }
+#: The columns of records the index is made of.
+ORIGINS: Final = tuple(dict.fromkeys(name for names in _COLUMNS.values() for name in names))
 _TYPES: Final = {"problems": "INTEGER"} | dict.fromkeys([c for c in _COLUMNS if c.endswith("_amount")], "REAL")
 _TEXT: Final = ("title", "description", "cup", "local_code", "city", "bodies")
 
@@ -59,8 +61,8 @@ def _insert(base: sqlite3.Connection, table: pl.DataFrame) -> None:
     have = table.columns
     rows = table.select(
         *(
-            (pl.col(origin) if origin in have else pl.lit(None)).cast(_polars(name)).alias(name)
-            for name, origin in _COLUMNS.items()
+            pl.coalesce([pl.col(o) for o in origins if o in have] or pl.lit(None)).cast(_polars(name)).alias(name)
+            for name, origins in _COLUMNS.items()
         ),
         pl.col("bodies").cast(pl.String) if "bodies" in have else pl.lit(None, pl.String).alias("bodies"),
     )

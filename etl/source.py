@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 FieldType = Literal[
-    "text", "name", "cup", "cig", "code", "amount", "date", "municipality", "action", "concept", "bodies", "urls"
-]
+    "text", "name", "cup", "cig", "code", "amount", "date", "municipality", "action", "concept", "bodies", "urls",
+    "integer", "year", "flag", "moment", "tax_code", "istat", "province", "region", "coded", "joined", "url",
+]  # fmt: skip
 Form = Literal["sheet", "table"]
+Parts = Literal["all", "some", "first"]
 FORMS: Final[tuple[str, ...]] = Form.__args__  # type: ignore[attr-defined]
+PARTS: Final[tuple[str, ...]] = Parts.__args__  # type: ignore[attr-defined]
 TYPES: Final[tuple[str, ...]] = FieldType.__args__  # type: ignore[attr-defined]
+#: What a word that is no value can mean: the notations of ontology/schemes.ttl, null-meanings.
+MEANINGS: Final = ("absent", "not-applicable", "masked", "all", "unknown")
 
 
 class SourceError(ValueError):
@@ -28,6 +33,13 @@ class Field:
 
     `child` fields get a table of their own (one row a value), `expected` ones are missed when absent,
     `start` marks the unlabelled text a sheet opens with.
+
+    Of tables: `separator` parts the values of a field of many; `nulls` are words that are no value in this field, with
+    what they mean; `lower` writes a code in small letters; `scheme` is the code list a coded field is looked up in
+    (etl/codes/<scheme>.csv), `width` the digits its codes are padded to; `of` are the cleaned columns a joined field is
+    made of, put together with `separator` when all are there, or as many as are there, or only the first that is
+    (`parts`: all, some, first); `on` is the field with the day a place's code is of; `imprecise` says that the source holds the amount as a 32-bit float;
+    `better` names the fields of other sources ("pnrr-payments.total_funding") whose amount is published instead.
     """
 
     name: str
@@ -38,6 +50,16 @@ class Field:
     expected: bool = False
     start: bool = False
     prose: bool = False
+    separator: str = ""
+    nulls: dict[str, str] = field(default_factory=dict, hash=False)
+    scheme: str = ""
+    width: int = 0
+    lower: bool = False
+    of: tuple[str, ...] = ()
+    parts: Parts = "all"
+    on: str = ""
+    imprecise: bool = False
+    better: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -46,13 +68,30 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Unpivot:
+    """Fields of one kind that become rows of a table of their own: `names` is what each is called there.
+
+    The table `<source>-<name of this>` has the columns record, name, value and those of `carry`; nulls make no row,
+    nor do zeros when `skip_zero`.
+    """
+
+    names: dict[str, str] = field(hash=False)
+    carry: tuple[str, ...] = ()
+    skip_zero: bool = False
+
+
+@dataclass(frozen=True)
 class Source:
     """A source: identity and licence for the catalogue, and how its files are read.
 
     `form` is what a file of it is: one sheet, or a table of rows. `axes` names the axes of its programme by the first
     part of an action's code. Of tables: `key` are the fields that make a record's key, `subject` is the resource a
-    record is about (a path below the base, with {fields}), `rows_at` where JSON has the rows, `ignored` the columns
-    that are not published, each with the reason.
+    record is about (a path below the base, with {fields}), `together` the field whose rows are validated together,
+    `dated_by` the field whose latest day is the date of the source, `listed` whether its records are projects people
+    look for, `rows_at` where JSON has the rows, `decimal` the decimal mark when it is always the same, `nulls` the
+    words that are no value in any field, with what they mean, `ignored` the columns that are not published, each with
+    the reason, `carried` the fields that tables of several values have beside their record, `compare` which of our
+    columns answers to which comparison between sources (etl/comparisons.toml).
     """
 
     id: str
@@ -74,7 +113,16 @@ class Source:
     subject: str = ""
     delimiter: str = ","
     rows_at: str | None = None
-    ignored: dict[str, str] = field(default_factory=dict)
+    ignored: dict[str, str] = field(default_factory=dict, hash=False)
+    together: str = ""
+    dated_by: str = ""
+    listed: bool = False
+    decimal: str = ""
+    encoding: str = "utf-8"
+    nulls: dict[str, str] = field(default_factory=dict, hash=False)
+    carried: tuple[str, ...] = ()
+    unpivots: dict[str, Unpivot] = field(default_factory=dict, hash=False)
+    compare: dict[str, str] = field(default_factory=dict, hash=False)
 
     def reads(self, path: Path) -> bool:
         """Whether a file of this name is of this source's layout."""
@@ -117,6 +165,15 @@ def load(path: Path) -> Source:
             delimiter=reading.get("delimiter", ","),
             rows_at=reading.get("rows_at"),
             ignored={" ".join(name.split()).casefold(): why for name, why in told.get("ignored", {}).items()},
+            together=reading.get("together", next(iter(reading.get("key", ())), "")),
+            dated_by=reading.get("dated_by", ""),
+            listed=reading.get("listed", reading.get("form", "sheet") == "sheet"),
+            decimal=reading.get("decimal", ""),
+            encoding=reading.get("encoding", "utf-8"),
+            nulls=_nulls("nulls", told.get("nulls", {})),
+            carried=tuple(reading.get("carried", ())),
+            compare=told.get("compare", {}),
+            unpivots={name: _unpivot(name, entry, told["fields"]) for name, entry in told.get("unpivot", {}).items()},
         )
     except tomllib.TOMLDecodeError as error:
         raise SourceError(f"{path}: not TOML: {error}") from error
@@ -136,4 +193,23 @@ def _form(reading: dict[str, Any]) -> Form:
 def _field(name: str, entry: dict[str, Any]) -> Field:
     if entry.get("type") not in TYPES:
         raise ValueError(f"fields.{name}: type {entry.get('type')!r}; allowed: {', '.join(TYPES)}")
-    return Field(name=name, **{**entry, "labels": tuple(entry.get("labels", ()))})
+    if entry.get("parts", "all") not in PARTS:
+        raise ValueError(f"fields.{name}: parts {entry['parts']!r}; allowed: {', '.join(PARTS)}")
+    tuples: dict[str, Any] = {key: tuple(entry[key]) for key in ("labels", "of", "better") if key in entry}
+    told: dict[str, Any] = {**entry, **tuples, "nulls": _nulls(f"fields.{name}.nulls", entry.get("nulls", {}))}
+    return Field(name=name, **told)
+
+
+def _nulls(key: str, told: dict[str, str]) -> dict[str, str]:
+    """Words that are no value, each with its meaning, a notation of the code list null-meanings."""
+    for words, meaning in told.items():
+        if meaning not in MEANINGS:
+            raise ValueError(f"{key}.{words!r}: {meaning!r}; allowed: {', '.join(MEANINGS)}")
+    return told
+
+
+def _unpivot(name: str, entry: dict[str, Any], fields: dict[str, Any]) -> Unpivot:
+    for each in (*entry["names"], *entry.get("carry", ())):
+        if each not in fields:
+            raise ValueError(f"unpivot.{name}: there is no field {each!r}; there are: {', '.join(fields)}")
+    return Unpivot(dict(entry["names"]), tuple(entry.get("carry", ())), bool(entry.get("skip_zero", False)))

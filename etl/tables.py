@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from typing import Final
+
 import polars as pl
 
 from etl import problems
-from etl.iris import encoded, slug
-from etl.source import Source
+from etl.iris import encoded, slugs
+from etl.source import Source, Unpivot
 from etl.texts import whole
+
+#: Types whose values tell a person: a name in a role; of a tax code, the 16 characters of a natural person.
+_PERSONAL: Final = ("name", "tax_code")
+
+
+def first_of_each(records: pl.LazyFrame, source: Source) -> tuple[pl.LazyFrame, pl.DataFrame]:
+    """The records without those whose key an earlier one has, and a problem for each of these.
+
+    Only the records of keys that come twice are held in memory.
+    """
+    twice = records.group_by("record").len().filter(pl.col("len") > 1).select("record").collect(engine="streaming")
+    if twice.is_empty():
+        return records, problems.empty()
+    several = records.join(twice.lazy(), on="record", how="semi", maintain_order="left").collect()
+    first, told = without_doubles(several, source)
+    at = ["file", "place"]
+    others = several.join(first.select(at), on=at, how="anti", nulls_equal=True).select(at)
+    return records.join(others.lazy(), on=at, how="anti", nulls_equal=True, maintain_order="left"), told
 
 
 def without_doubles(records: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -54,32 +76,42 @@ def with_records(found: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(record=pl.coalesce("record", "known")).drop("known")
 
 
-def without_persons(records: pl.DataFrame, readings: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Records and readings with every person's name taken out (type `name`)."""
-    persons = [f.name for f in source.fields.values() if f.type == "name"]
-    blank = [pl.lit(None, records.schema[name]).alias(name) for name in persons if name in records.columns]
-    return records.with_columns(blank), readings.filter(~pl.col("field").is_in(persons))
+def persons(source: Source) -> list[str]:
+    """The columns that hold what tells a person: names in a role, and persons' tax codes."""
+    return [f.name if f.type == "name" else f"{f.name}_person" for f in source.fields.values() if f.type in _PERSONAL]
 
 
-def source_tables(records: pl.DataFrame, readings: pl.DataFrame, source: Source) -> dict[str, pl.DataFrame]:
-    """The tables the mapping reads: the records, one for each field with several values, and the readings."""
-    lists = [f.name for f in source.fields.values() if records.schema.get(f.name) == pl.List(pl.String)]
-    tables = {source.id: records.drop(lists)}
+def source_tables(records: pl.LazyFrame, readings: pl.DataFrame, source: Source) -> dict[str, pl.LazyFrame]:
+    """The tables the mapping reads: the records, one for each field with several values, one for each set of fields
+    that become rows, and the readings of sheets."""
+    schema = records.collect_schema()
+    tables = {source.id: records}
+    carried = [name for name in source.carried if name in schema]
     for field_ in source.fields.values():
         if field_.child:
-            tables[f"{source.id}-{field_.name}"] = _child(records, field_.name)
-    tables[f"{source.id}-readings"] = readings
+            tables[f"{source.id}-{field_.name}"] = _child(records, field_.name, carried)
+    for name, unpivot in source.unpivots.items():
+        tables[f"{source.id}-{name}"] = _unpivoted(records, unpivot)
+    if source.form == "sheet":
+        tables[f"{source.id}-readings"] = readings.lazy()
     return tables
 
 
-def _child(records: pl.DataFrame, name: str) -> pl.DataFrame:
-    """One row for each value of a field: `record, value, slug, number, node`."""
-    wide = records.select("record", value=pl.col(name))
-    rows = (wide.explode("value") if wide.schema["value"] == pl.List(pl.String) else wide).drop_nulls("value")
-    rows = rows.with_columns(
-        field=pl.lit(name), slug=pl.col("value").map_elements(slug, return_dtype=pl.String, skip_nulls=True)
+def _child(records: pl.LazyFrame, name: str, carried: list[str]) -> pl.LazyFrame:
+    """One row for each value of a field: `record, value, slug, number, node`, and what is carried."""
+    wide = records.select("record", *carried, value=pl.col(name)).collect()
+    rows = (wide.explode("value") if isinstance(wide.schema["value"], pl.List) else wide).drop_nulls("value")
+    rows = rows.with_columns(field=pl.lit(name), slug=slugs(pl.col("value")))
+    return _numbered(rows, "field").select("record", "value", "slug", "number", "node", *carried).lazy()
+
+
+def _unpivoted(records: pl.LazyFrame, unpivot: Unpivot) -> pl.LazyFrame:
+    """One row for each of the fields that has a value: `record, name, value`, and what is carried."""
+    rows = records.select("record", *unpivot.names, *unpivot.carry).unpivot(
+        on=list(unpivot.names), index=["record", *unpivot.carry], variable_name="name", value_name="value"
     )
-    return _numbered(rows, "field").select("record", "value", "slug", "number", "node")
+    rows = rows.drop_nulls("value").with_columns(pl.col("name").replace(unpivot.names))
+    return rows.filter(pl.col("value") != 0) if unpivot.skip_zero else rows
 
 
 def _numbered(rows: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -90,25 +122,30 @@ def _numbered(rows: pl.DataFrame, name: str) -> pl.DataFrame:
     )
 
 
-def listed(tables: dict[str, pl.DataFrame], source: Source, found: pl.DataFrame) -> pl.DataFrame:
-    """A source's records as the search index takes them: with `path`, `bodies` and the number of `problems`."""
+def listed(
+    tables: dict[str, pl.LazyFrame], source: Source, found: pl.DataFrame, columns: Sequence[str]
+) -> pl.DataFrame:
+    """A source's records as the search index takes them: those of `columns` there are, `path`, `bodies`, `problems`."""
+    records = tables[source.id]
+    there = [name for name in columns if name in records.collect_schema()]
     told = found.filter(pl.col("severity") != "info")
     counts = told.group_by("record").agg(problems=pl.len().cast(pl.Int64))
     bodies = [tables[f"{source.id}-{f.name}"] for f in source.fields.values() if f.type == "bodies" and f.child]
-    values = pl.concat(
-        [
-            pl.DataFrame(schema={"record": pl.String, "value": pl.String}),
-            *(b.select("record", "value") for b in bodies),
-        ]
-    )
+    none = pl.LazyFrame(schema={"record": pl.String, "value": pl.String})
+    values = pl.concat([none, *(each.select("record", "value") for each in bodies)]).collect()
     named = values.group_by("record", maintain_order=True).agg(bodies=pl.col("value").str.join("; "))
     return (
-        tables[source.id]
+        records.select(*there, "record", path=subject_path(source).str.strip_prefix("id/"))
+        .collect()
         .join(named, on="record", how="left", maintain_order="left")
         .join(counts, on="record", how="left", maintain_order="left")
-        .with_columns(
-            source=pl.lit(source.id),
-            problems=pl.col("problems").fill_null(0),
-            path=pl.format("operation/{}/{}", pl.lit(source.id), encoded(pl.col("record"))),
-        )
+        .with_columns(source=pl.lit(source.id), problems=pl.col("problems").fill_null(0))
+    )
+
+
+def subject_path(source: Source) -> pl.Expr:
+    """The path, below the base, of the resource a record is about: the source's template filled in."""
+    parts = re.split(r"\{(\w+)\}", source.subject)
+    return pl.concat_str(
+        encoded(pl.col(part).cast(pl.String)) if number % 2 else pl.lit(part) for number, part in enumerate(parts)
     )

@@ -50,6 +50,28 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Province:
+    """A province or metropolitan city; one the register has no IRI of (of Sardinia, until 2016) has no name either."""
+
+    code: str
+    abbreviation: str
+    name: str | None
+    iri: str | None
+    region: str
+    region_name: str
+    region_iri: str
+
+
+@dataclass(frozen=True)
+class Region:
+    """A region."""
+
+    code: str
+    name: str
+    iri: str
+
+
+@dataclass(frozen=True)
 class Unknown:
     """No municipality of that name or code, at that time; `once` are those that had it at another time."""
 
@@ -86,6 +108,30 @@ def by_istat(code: str, on: date | None = None) -> Found | Unknown:
     records = _by_istat().get(code, ())
     chosen = _chosen(records, on)
     return _found(chosen[0]) if chosen else Unknown(code, tuple(map(_found, records)))
+
+
+@cache
+def provinces() -> tuple[Province, ...]:
+    """Every province there is or was since 1990."""
+    known = {region.code: region for region in regions()}
+    return tuple(
+        Province(
+            code=row["code"],
+            abbreviation=row["abbreviation"],
+            name=row["name"] or None,
+            iri=CLASSIFICATIONS + row["iri"] if row["iri"] else None,
+            region=row["region"],
+            region_name=known[row["region"]].name,
+            region_iri=known[row["region"]].iri,
+        )
+        for row in _rows("provinces")
+    )
+
+
+@cache
+def regions() -> tuple[Region, ...]:
+    """Every region."""
+    return tuple(Region(row["code"], row["name"], CLASSIFICATIONS + row["iri"]) for row in _rows("regions"))
 
 
 def _chosen(records: tuple[_Row, ...], on: date | None) -> tuple[_Row, ...]:

@@ -9,7 +9,7 @@ import pytest
 from rdflib import Graph
 from rdflib.compare import graph_diff, to_canonical_graph
 
-from etl import release
+from etl.index import Index
 
 HERE = Path(__file__).parent
 VIEWS = HERE.parents[1] / "ontology" / "views"
@@ -21,9 +21,10 @@ def test_a_view_says_just_this(case: Path, tmp_path: Path) -> None:
     quads = tmp_path / "data.nq"
     with quads.open("wb") as file:
         ox.serialize(ox.parse(path=str(case), format=ox.RdfFormat.TURTLE), file, format=ox.RdfFormat.N_QUADS)
-    release.store(tmp_path, [quads])
     made = tmp_path / "view.nq"
-    release.view(tmp_path, VIEWS / f"{case.parent.name}.rq", "urn:view", made)
+    with Index(tmp_path / "store") as index:
+        index.add(quads, "urn:none")
+        index.view(VIEWS / f"{case.parent.name}.rq", "urn:view", made)
     found = Graph()
     for line in made.read_text(encoding="utf-8").splitlines():
         assert line.endswith(" <urn:view> .")
@@ -39,6 +40,5 @@ def test_every_view_has_cases() -> None:
 
 def test_a_view_that_is_no_construct_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ask.rq").write_text("ASK {}")
-    release.store(tmp_path, [])
-    with pytest.raises(release.ReleaseError, match="CONSTRUCT"):
-        release.view(tmp_path, tmp_path / "ask.rq", "urn:view", tmp_path / "out.nq")
+    with Index(tmp_path / "store") as index, pytest.raises(TypeError, match="CONSTRUCT"):
+        index.view(tmp_path / "ask.rq", "urn:view", tmp_path / "out.nq")

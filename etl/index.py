@@ -1,0 +1,133 @@
+"""The local engine's index of a release, filled while the rest of the build goes on.
+
+Each graph is laid down twice: under its name, and in the default graph, which is their union. The union is not made
+when asked: oxigraph's own, on the fly, counts a statement of two graphs twice, and a SUM would be wrong.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+import pyoxigraph as ox
+
+#: Bytes of N-Quads loaded at once: what the loader sorts in memory is some ten times this.
+PIECE: Final = 48 * 1024**2
+#: Loaders at work at once: loading is most of a build, and leaves Python's lock to others.
+LOADERS: Final = 2
+
+
+class Index:
+    """The index under construction in a folder; leave the block and it is on disk, or the first fault is raised."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.seconds = 0.0
+        self._store = ox.Store(str(folder))
+        self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="load")
+        self._loads: list[Future[None]] = []
+
+    def __enter__(self) -> Index:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for what was added, unless something went wrong outside, and set the folder free."""
+        self._loaders.shutdown(wait=True, cancel_futures=kind is not None)
+        if kind is None:
+            self.wait()
+        self._store.flush()
+        del self._store  # RocksDB's lock goes with it
+
+    def add(self, quads: Path, graph: str) -> None:
+        """Load a file of N-Quads of one graph; this returns at once, `wait` tells when it is done."""
+        for start, end in _pieces(quads):
+            self._loads.append(self._loaders.submit(self._load, quads, graph, start, end))
+
+    def wait(self) -> None:
+        """Return when all that was added is in the index; raises what went wrong."""
+        for load in self._loads:
+            load.result()
+        self._loads.clear()
+
+    def optimize(self) -> None:
+        """Put the index in order, when all is in it: joins become 2 to 7 times faster."""
+        self.wait()
+        self._store.optimize()
+
+    def view(self, query: Path, graph: str, target: Path) -> None:
+        """The answer of a CONSTRUCT query over the index as sorted N-Quads of a graph of its own; else TypeError."""
+        self.wait()
+        found = self._store.query(query.read_text(encoding="utf-8"))
+        if not isinstance(found, ox.QueryTriples):
+            raise TypeError(f"{query}: a view is a CONSTRUCT query")
+        text = io.BytesIO()
+        ox.serialize(found, text, format=ox.RdfFormat.N_TRIPLES)
+        end = f" <{graph}> .\n".encode()
+        lines = sorted(set(text.getvalue().splitlines()))
+        target.write_bytes(b"".join(line.removesuffix(b" .") + end for line in lines))
+
+    def keep(self, dump: Path, graph: str, work: Path) -> None:
+        """Load a graph of an earlier release from its dump."""
+        quads = work / dump.name.removesuffix(".gz")
+        with gzip.open(dump) as packed, quads.open("wb") as file:
+            shutil.copyfileobj(packed, file)
+        self.add(quads, graph)
+
+    def remove(self, quads: Iterable[ox.Quad]) -> None:
+        """Take statements out of their graphs, and out of the default graph those that no other graph holds."""
+        self.wait()
+        for quad in quads:
+            self._store.remove(quad)
+            told = (quad.subject, quad.predicate, quad.object)
+            left = self._store.quads_for_pattern(*told, None)
+            if all(isinstance(other.graph_name, ox.DefaultGraph) for other in left):
+                self._store.remove(ox.Quad(*told))
+
+    def clear(self, graph: str) -> None:
+        """Take out all a graph says."""
+        self.wait()
+        self.remove(list(self._store.quads_for_pattern(None, None, None, ox.NamedNode(graph))))
+
+    def _load(self, quads: Path, graph: str, start: int, end: int) -> None:
+        began = time.perf_counter()
+        with quads.open("rb") as file:
+            file.seek(start)
+            piece = file.read(end - start)
+        self._store.bulk_load(piece, format=ox.RdfFormat.N_QUADS)
+        # A line end is escaped inside a literal, so this is the end of a line and nothing else.
+        plain = piece.replace(f" <{graph}> .\n".encode(), b" .\n")
+        self._store.bulk_load(plain, format=ox.RdfFormat.N_TRIPLES)
+        self.seconds += time.perf_counter() - began
+
+
+def _pieces(quads: Path) -> Iterator[tuple[int, int]]:
+    """Where the pieces of a file begin and end, each at the end of a line."""
+    size, start = quads.stat().st_size, 0
+    with quads.open("rb") as file:
+        while start < size:
+            file.seek(min(start + PIECE, size) - 1)
+            file.readline()
+            end = file.tell()
+            yield start, end
+            start = end
+
+
+def copy(old: Path, new: Path) -> None:
+    """A copy of a finished index: its sorted files, which never change, are shared with the old one."""
+    new.mkdir()
+    for path in old.iterdir():
+        if path.suffix == ".sst":
+            os.link(path, new / path.name)
+        else:
+            (new / path.name).write_bytes(path.read_bytes())

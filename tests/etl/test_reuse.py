@@ -1,0 +1,141 @@
+"""What did not change since the last release is taken over; what did is made again, and nothing is left of the old."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import polars as pl
+import pyoxigraph as ox
+import pytest
+
+from etl import pipeline, release
+from etl.settings import Settings
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PAIRS = [("B31C20999990006", "Z99999901A"), ("B44D19999990005", "Z99999902B"), ("C51C22999990009", "Z99999903C")]
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    """A folder of inputs: sheets, linked data, and a table."""
+    folder = tmp_path / "inputs"
+    folder.mkdir()
+    for path in (*EXAMPLES.glob("*.txt"), EXAMPLES / "other-sources.trig"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    write_pairs(folder, PAIRS)
+    return folder
+
+
+def write_pairs(folder: Path, pairs: list[tuple[str, str]]) -> None:
+    (folder / "cup_cig.csv").write_text("CUP,CIG\n" + "".join(f"{cup},{cig}\n" for cup, cig in pairs))
+
+
+def built(inputs: Path, tmp_path: Path, *, fresh: bool = False, releases: str = "releases") -> pipeline.Built:
+    return pipeline.build([inputs], Settings(releases=tmp_path / releases), fresh=fresh)
+
+
+def same_as_made_anew(found: pipeline.Built, inputs: Path, tmp_path: Path) -> None:
+    """A release made by taking over is, but for its name, the one made from nothing."""
+    anew = built(inputs, tmp_path, releases="anew", fresh=True)
+    for path in ("data", "tables"):
+        ours, theirs = (
+            {f.relative_to(folder): f for f in (folder / path).rglob("*") if f.is_file()}
+            for folder in (found.folder, anew.folder)
+        )
+        assert ours.keys() == theirs.keys()
+        assert all(ours[name].read_bytes() == theirs[name].read_bytes() for name in ours if name.suffix == ".gz")
+        assert all(pl.read_parquet(ours[n]).equals(pl.read_parquet(theirs[n])) for n in ours if n.suffix == ".parquet")
+    assert statements(found) == statements(anew)
+    for key in ("sources", "inputs", "validators", "graphs", "triples", "problems", "withheld"):
+        assert found.manifest[key] == anew.manifest[key], key
+    assert found.problems.equals(anew.problems)
+
+
+def statements(found: pipeline.Built) -> set[str]:
+    """All the index holds but what the catalogue says of the release."""
+    index = ox.Store.read_only(str(found.folder / "store"))
+    named = {q for q in index if not str(q.graph_name).endswith("/graph/catalog>")}
+    catalog = {q.triple for q in index if str(q.graph_name).endswith("/graph/catalog>")}
+    own = {q for q in named if not isinstance(q.graph_name, ox.DefaultGraph)}
+    default = {q.triple for q in named if isinstance(q.graph_name, ox.DefaultGraph)}
+    assert default == {q.triple for q in own} | catalog, "the default graph is the union of all graphs"
+    return {str(q) for q in own}
+
+
+def test_when_nothing_changed_the_release_stays(inputs: Path, tmp_path: Path) -> None:
+    first = built(inputs, tmp_path)
+    again = built(inputs, tmp_path)
+    assert again.unchanged
+    assert again.folder == first.folder
+    assert len(release.every(tmp_path / "releases")) == 1
+    anew = built(inputs, tmp_path, fresh=True)
+    assert not anew.unchanged
+    assert anew.folder != first.folder
+
+
+@pytest.mark.parametrize(
+    "pairs", [PAIRS[:2], [*PAIRS, ("J91J18999990003", "Z99999904D")], [*PAIRS[:2], (PAIRS[2][0], "Z99999905E")]]
+)
+def test_one_changed_row_makes_its_source_again_and_no_other(
+    pairs: list[tuple[str, str]], inputs: Path, tmp_path: Path
+) -> None:
+    first = built(inputs, tmp_path)
+    write_pairs(inputs, pairs)
+    second = built(inputs, tmp_path)
+    prints = [{part["key"]: part["fingerprint"] for part in one.manifest["parts"]} for one in (first, second)]
+    assert {key for key in prints[0] if prints[0][key] != prints[1][key]} == {"anac-cup-cig"}
+    for name in ("data/ponmetro.nq.gz", "tables/ponmetro.parquet", "data/example-pnrr.nq.gz"):
+        assert (first.folder / name).samefile(second.folder / name), "linked, not made again"
+    same_as_made_anew(second, inputs, tmp_path)
+
+
+def test_a_source_that_is_gone_leaves_nothing(inputs: Path, tmp_path: Path) -> None:
+    built(inputs, tmp_path)
+    (inputs / "cup_cig.csv").unlink()
+    second = built(inputs, tmp_path)
+    assert "anac-cup-cig" not in {source["id"] for source in second.manifest["sources"]}
+    same_as_made_anew(second, inputs, tmp_path)
+
+
+def test_a_changed_sheet_and_a_changed_graph_are_made_again(inputs: Path, tmp_path: Path) -> None:
+    built(inputs, tmp_path)
+    sheet = next(inputs.glob("TO1*.txt"))
+    sheet.write_text(sheet.read_text() + "\n")
+    linked = inputs / "other-sources.trig"
+    linked.write_text(linked.read_text().replace("2400000.00", "2400001.00"))
+    same_as_made_anew(built(inputs, tmp_path), inputs, tmp_path)
+
+
+def test_other_settings_make_everything_again(inputs: Path, tmp_path: Path) -> None:
+    first = built(inputs, tmp_path)
+    other = pipeline.build([inputs], Settings(releases=tmp_path / "releases", publish_persons=False))
+    assert not other.unchanged
+    name = "tables/ponmetro.parquet"
+    assert not (first.folder / name).samefile(other.folder / name)
+
+
+def test_a_release_that_lost_a_file_is_not_taken_over(inputs: Path, tmp_path: Path) -> None:
+    first = built(inputs, tmp_path)
+    (first.folder / "data" / "anac-cup-cig.nq.gz").unlink()
+    same_as_made_anew(built(inputs, tmp_path), inputs, tmp_path)
+
+
+def test_a_manifest_of_another_time_is_no_hindrance(inputs: Path, tmp_path: Path) -> None:
+    first = built(inputs, tmp_path)
+    told = first.folder / "manifest.json"
+    old = json.loads(told.read_text())
+    del old["parts"]
+    told.write_text(json.dumps(old))
+    assert not built(inputs, tmp_path).unchanged
+
+
+def test_dumps_hold_what_the_index_holds(inputs: Path, tmp_path: Path) -> None:
+    found = built(inputs, tmp_path)
+    lines = {
+        line.removesuffix(" .")
+        for graph in found.manifest["graphs"]
+        for line in gzip.decompress((found.folder / graph["file"]).read_bytes()).decode().splitlines()
+    }
+    assert len(lines) == len(statements(found))
