@@ -21,6 +21,13 @@ _FILE_TYPE: Final = URIRef(f"{_EU}file-type/RDF_N_QUADS")
 _GZIP: Final = URIRef("https://www.iana.org/assignments/media-types/application/gzip")
 #: Graphs that are no source's own, with what they hold.
 OWN_GRAPHS: Final = {
+    "links": {
+        "title": {"it": "Fonti a confronto", "en": "Sources compared"},
+        "description": {
+            "it": "Che cosa si sa di ogni CUP e dove le fonti discordano: ogni valore con la sua fonte, senza scelte.",
+            "en": "What is known of each CUP and where sources disagree: each value with its source, none chosen.",
+        },
+    },
     "quality": {
         "title": {"it": "Problemi trovati nelle fonti", "en": "Problems found in the sources"},
         "description": {

@@ -14,10 +14,10 @@ from typing import Any
 
 import polars as pl
 
-from etl import catalog, linked, problems, release, reuse
+from etl import catalog, crossing, linked, problems, release, reuse
 from etl.index import Index
 from etl.preparation import Input, Progress, collect, leave_to_better, prepare, prepare_linked, silent
-from etl.publication import Clock, Linked, Part, Prepared, Reused, graph_of, lay_down
+from etl.publication import LINKS, Clock, Linked, Part, Prepared, Reused, graph_of, lay_down
 from etl.settings import Settings
 from etl.source import Source, sources
 
@@ -94,10 +94,13 @@ def build(
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
             work = Path(temporary)
             made, kept = _parted(inputs, settings, old)
-            if not made and reuse.same(kept, old) and not unread and old:
+            links = reuse.found(LINKS, crossing.fingerprint(kept, settings), old, None)
+            if not made and links and reuse.same([*kept, links], old) and not unread and old:
                 return Built(*old, pl.read_parquet(old[0] / "problems.parquet"), unchanged=True)
             with reuse.index(folder / "store", kept, old, work) as index:
                 parts = _prepared(made, kept, settings, work, progress, clock, index)
+                parts.append(crossing.cross(parts, settings, work, clock))
+                index.add(parts[-1].graphs[0], graph_of(parts[-1].graphs[0], settings.base))
                 for told in _gone(parts, old):
                     index.clear(told)
                 found = problems.together([*unread, *(part.problems for part in parts)])

@@ -251,7 +251,7 @@ def _check(
             checked = validate.validate(name, [quads], shapes, ontology, settings.validator)
             focus = checked.results.select(iri="focus").unique().lazy()
             owners = mapping.subjects(rules, frames).join(focus, on="iri", how="semi").collect()
-        told = shacl_problems(checked.results, owners, tables, source)
+        told = shacl_problems(checked.results, owners, tables, source.id)
         refused = told.filter(pl.col("severity") == "violation")["record"].drop_nulls().unique()
         if refused.is_empty():
             found.append(told)

@@ -251,7 +251,52 @@ class Reused:
         return self.dumps
 
 
-Part = Prepared | Linked | Reused
+#: The graph, and the part, that holds what comes of comparing the sources.
+LINKS: Final = "links"
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """The sources crossed by CUP: tables by name, the N-Quads file, what validation says, and the numbers."""
+
+    quads: Path
+    tables: dict[str, Path]
+    problems: pl.DataFrame
+    report: bytes
+    validator: dict[str, Any]
+    numbers: dict[str, Any]
+    fingerprint: str
+    key: str = LINKS
+    source: None = None
+    about: Sequence[dict[str, Any]] = ()
+    inputs: Sequence[dict[str, Any]] = ()
+
+    @property
+    def graphs(self) -> list[Path]:
+        """The N-Quads file."""
+        return [self.quads]
+
+    @property
+    def validators(self) -> list[dict[str, Any]]:
+        """What the manifest says of the validation."""
+        return [{"source": self.key, **self.validator}]
+
+    def subjects(self, _base: str) -> pl.DataFrame:
+        """None: what would be wrong here is no record's fault."""
+        return pl.DataFrame(schema=dict.fromkeys(("source", "record", "focus"), pl.String))
+
+    def listing(self) -> pl.DataFrame | None:
+        """None: these are no records."""
+        return None
+
+    def place(self, folder: Path, base: str) -> list[dict[str, Any]]:
+        """Put tables and dump into a release; gives what the manifest says of the graph."""
+        for name, path in self.tables.items():
+            os.link(path, folder / "tables" / f"{name}.parquet")
+        return [dumped(self.quads, folder, base)]
+
+
+Part = Prepared | Linked | Crossing | Reused
 
 
 def _named_places(found: pl.DataFrame) -> pl.DataFrame:
@@ -383,6 +428,11 @@ def lay_down(
         about.write_bytes(_named_graph(described.serialize(format="nt"), graph_of(about, base)))
         index.add(about, graph_of(about, base))
         index.optimize()
+    manifest["links"] = next(
+        part.numbers if isinstance(part, Crossing) else part.manifest["links"]
+        for part in parts
+        if part.key == LINKS and not isinstance(part, Prepared | Linked)
+    )
     manifest["timings"] = clock.seconds
     manifest["memory"] = clock.memory
     release.write_manifest(folder, manifest)

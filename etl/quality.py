@@ -50,20 +50,20 @@ def field_name(path: str | None) -> str | None:
 
 
 def shacl_problems(
-    results: pl.DataFrame, subjects: pl.DataFrame, tables: Mapping[str, pl.DataFrame], source: Source
+    results: pl.DataFrame, subjects: pl.DataFrame, tables: Mapping[str, pl.DataFrame], source: str
 ) -> pl.DataFrame:
     """Results of validation as problems, each with the record its focus node came from and the place it was read."""
     owners = (
         subjects.select("iri", "record").unique(maintain_order=True).unique("iri", keep="first", maintain_order=True)
     )
-    record_files = tables[source.id].select("record", "file", row="place")
-    readings = tables.get(f"{source.id}-readings", _NO_READINGS)
+    record_files = tables[source].select("record", "file", row="place")
+    readings = tables.get(f"{source}-readings", _NO_READINGS)
     read_at = readings.unique(["record", "field"], keep="first", maintain_order=True)
     return (
         results.with_columns(
             code=pl.col("component").map_elements(shacl_code, return_dtype=pl.String),
             field=pl.col("path").map_elements(field_name, return_dtype=pl.String),
-            source=pl.lit(source.id),
+            source=pl.lit(source),
         )
         .join(owners, left_on="focus", right_on="iri", how="left", maintain_order="left")
         .join(record_files, on="record", how="left", maintain_order="left")

@@ -186,4 +186,4 @@ def _whole(folder: Path, told: dict[str, Any], manifest: dict[str, Any]) -> bool
 def same(parts: Sequence[object], old: tuple[Path, dict[str, Any]] | None) -> bool:
     """Whether all parts are those of the last release, and it has no others."""
     reused = [part.key for part in parts if isinstance(part, Reused)]
-    return old is not None and len(reused) == len(parts) and reused == [told["key"] for told in old[1]["parts"]]
+    return old is not None and len(reused) == len(parts) and set(reused) == {told["key"] for told in old[1]["parts"]}

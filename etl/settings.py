@@ -29,6 +29,10 @@ class Settings:
         default="shacl-rust",
         metadata={"help": "engine of SHACL validation, shacl-rust or pyshacl: the same results, the first faster"},
     )
+    complete: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "registers loaded whole, such as opencup: a CUP that is not in them counts as not found"},
+    )
     publish_persons: bool = field(default=True, metadata={"help": "publish the names of persons in a role (RUP)"})
 
     def __post_init__(self) -> None:

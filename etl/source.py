@@ -38,8 +38,9 @@ class Field:
     what they mean; `lower` writes a code in small letters; `scheme` is the code list a coded field is looked up in
     (etl/codes/<scheme>.csv), `width` the digits its codes are padded to; `of` are the cleaned columns a joined field is
     made of, put together with `separator` when all are there, or as many as are there, or only the first that is
-    (`parts`: all, some, first); `on` is the field with the day a place's code is of; `imprecise` says that the source holds the amount as a 32-bit float;
-    `better` names the fields of other sources ("pnrr-payments.total_funding") whose amount is published instead.
+    (`parts`: all, some, first); `on` is the field with the day a place's code is of; `imprecise` says that the source
+    holds the amount as a 32-bit float; `better` names the fields of other sources ("pnrr-payments.total_funding")
+    whose amount is published instead.
     """
 
     name: str

@@ -1,0 +1,77 @@
+"""The sources crossed by CUP, as a part of a release of its own: tables, a graph, and what validation says of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from etl import link, mapping, validate
+from etl.publication import LINKS, SHAPES, Clock, Crossing, Part, Prepared, Reused, background
+from etl.quality import shacl_problems
+from etl.settings import Settings
+from etl.source import sources
+
+_RULES: Final = Path(str(files("etl"))) / "link.yml"
+
+
+def fingerprint(parts: Sequence[Part], settings: Settings) -> str:
+    """The checksum of all that is crossed, and how."""
+    told = [sorted(part.fingerprint for part in parts), sorted(settings.complete)]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def cross(parts: Sequence[Part], settings: Settings, work: Path, clock: Clock) -> Crossing:
+    """What the sources know of each CUP and where they disagree; N-Quads and tables are left in `work`."""
+    known = sources()
+    tabled = {part.key: part for part in parts if part.key in known and isinstance(part, Prepared | Reused)}
+    frames = {key: part.frames()[key] for key, part in tabled.items()}
+    days = {key: _day(part) for key, part in tabled.items()}
+    with clock.stage("link"):
+        crossed = link.cross_reference(frames, known, days, frozenset(settings.complete))
+        tables = link.publishable(crossed, settings.base)
+        for stem, table in tables.items():
+            table.write_parquet(work / f"{stem}.parquet")
+        found = {
+            "discrepancies": crossed.discrepancies,
+            "claims": crossed.claims,
+            "cups": crossed.states,
+            "lookups": crossed.lookups,
+            "shared-lots": crossed.shared_lots,
+        }
+        paths = {name: work / f"{name}.parquet" for name in found}
+        for name, table in found.items():
+            table.write_parquet(paths[name])
+        rules, quads = mapping.load(_RULES, settings.base), work / f"{LINKS}.nq"
+        mapping.write(rules, work, quads)
+    with clock.stage("validate"):
+        shapes, ontology = validate.shapes_graph(SHAPES), [background(work, settings.base)]
+        checked = validate.validate(LINKS, [quads], shapes, ontology, settings.validator)
+    return Crossing(
+        quads=quads,
+        tables=paths,
+        problems=shacl_problems(checked.results, _NO_OWNERS, {LINKS: _NO_RECORDS}, LINKS),
+        report=checked.report,
+        validator=checked.validator,
+        numbers={
+            "cups": crossed.states.height,
+            "discrepancies": dict(crossed.discrepancies["comparison"].value_counts().sort("comparison").iter_rows()),
+        },
+        fingerprint=fingerprint(parts, settings),
+    )
+
+
+_NO_OWNERS: Final = pl.DataFrame(schema=dict.fromkeys(("iri", "table", "record"), pl.String))
+_NO_RECORDS: Final = pl.DataFrame(schema=dict.fromkeys(("record", "file", "place"), pl.String))
+
+
+def _day(part: Part) -> date | None:
+    """The date a source says it is of."""
+    told = part.about[0]["date"]
+    return date.fromisoformat(told) if told else None
