@@ -25,8 +25,13 @@ from rich.text import Text
 
 import endpoint.settings
 import etl.settings
-from etl import cup, linked, pipeline, preparation, publication, release
+from endpoint.dossier import dossier
+from endpoint.dossier import text as dossier_text
+from endpoint.dossier.many import summaries
+from endpoint.release import NoRelease
+from etl import changes, cup, linked, lists, live, pipeline, preparation, publication, release, tabular
 from etl.mapping import MappingError
+from etl.problems import Unusable
 from etl.source import Source, SourceError, sources
 
 CONFIG = "cupola.toml"
@@ -53,6 +58,12 @@ class Setting:
     value: Any
     origin: str
     help: str
+    secret: bool = False
+
+    @property
+    def shown(self) -> Any:
+        """The value as it may be shown: a key is not."""
+        return "(set)" if self.secret and self.value else _plain(self.value)
 
 
 def settings_of(kind: type[S], options: Mapping[str, Any]) -> tuple[S, list[Setting]]:
@@ -71,7 +82,7 @@ def settings_of(kind: type[S], options: Mapping[str, Any]) -> tuple[S, list[Sett
             value, origin = told[name], CONFIG
         if origin != "default":
             value = _converted(name, value, hints[name], origin)
-        found.append(Setting(name, value, origin, entry.metadata["help"]))
+        found.append(Setting(name, value, origin, entry.metadata["help"], bool(entry.metadata.get("secret"))))
     try:
         return kind(**{setting.name: setting.value for setting in found}), found
     except ValueError as error:
@@ -121,6 +132,13 @@ releases_option = click.option(
 source_option = click.option("--source", "source_id", metavar="ID", help="Read every file as this source.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a machine.")
 fresh_option = click.option("--fresh", is_flag=True, help="Make everything anew, also what did not change.")
+column_option = click.option("--column", metavar="NAME", help="The column of the CUPs, when it is not found by itself.")
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Where to write: .csv (for Italian Excel: ; and BOM) or .xlsx.",
+)
 paths_argument = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 
 
@@ -183,6 +201,8 @@ def serve(releases: Path | None, host: str | None, port: int | None) -> None:
         folder = release.find(chosen.releases)
     except release.ReleaseError as error:
         _fail(f"{error}. Build one first: cupola build")
+    if not chosen.remote_endpoint and not release.manifest(folder)["index"]:
+        _fail(f"{folder} was built without an index: set remote_endpoint to a store that has it, or index = true")
     try:
         server.run(chosen, on_ready=lambda url: _invite(url, folder))
     except server.CannotListen as error:
@@ -190,18 +210,68 @@ def serve(releases: Path | None, host: str | None, port: int | None) -> None:
 
 
 @main.command()
-@click.argument("what", metavar="FILE|CUP")
+@click.argument("what", metavar="FILE|CUP", required=False)
 @source_option
+@releases_option
 @json_option
-def check(what: str, source_id: str | None, as_json: bool) -> None:
-    """Explain a project sheet or a CUP: what was read, what is wrong, what would be published.
+@click.option("--list", "list_", type=click.Path(path_type=Path), help="Check every CUP of a list: CSV, XLSX or ODS.")
+@column_option
+@output_option
+@click.option("--live", "is_live", is_flag=True, help="Ask OpenCUP too, at opencup_url of the configuration.")
+def check(
+    what: str | None,
+    source_id: str | None,
+    releases: Path | None,
+    as_json: bool,
+    list_: Path | None,
+    column: str | None,
+    output: Path | None,
+    is_live: bool,
+) -> None:
+    """Explain a project sheet, a CUP, or every CUP of a list: what is known of it, what is wrong.
+
+    Of a CUP: its code part by part, what each source of the current release says, contracts, disagreements.
 
     Exit code 0: nothing wrong; 1: problems; 2: wrong usage.
     """
-    path = Path(what)
-    if path.exists() or any(c in what for c in "/\\.") or not what.strip():
+    if (what is None) == (list_ is None):
+        wrong = "Missing argument" if what is None else "Too many arguments"
+        raise click.UsageError(f"{wrong}: either a sheet or a CUP, or --list FILE")
+    if list_ is not None:
+        sys.exit(_check_list(list_, column, output, releases, as_json))
+    path = Path(what or "")
+    if path.exists() or any(c in str(what) for c in "/\\.") or not str(what).strip():
         sys.exit(_check_sheet(path, source_id, as_json))
-    sys.exit(_check_cup(what, as_json))
+    sys.exit(_check_cup(str(what), releases, as_json, is_live))
+
+
+@main.command()
+@click.argument("path", metavar="SPREADSHEET", type=click.Path(path_type=Path))
+@click.option("--opencup", required=True, type=click.Path(path_type=Path), help="A file of OpenCUP: JSON or CSV.")
+@column_option
+@output_option
+@json_option
+def link(path: Path, opencup: Path, column: str | None, output: Path | None, as_json: bool) -> None:
+    """Join your own spreadsheet (CSV, XLSX, ODS) to a file of OpenCUP, by CUP and nothing else.
+
+    Your rows and columns stay; what OpenCUP says stands to the right of them, in columns that begin with opencup_.
+    """
+    target = output or path.with_name(f"{path.stem}-linked{'.xlsx' if path.suffix.lower() == '.xlsx' else '.csv'}")
+    source = _source("opencup")
+    assert source is not None  # noqa: S101 - a source of ours
+    try:
+        table = lists.read(path, column)
+        codes = lists.checked(table)
+        with tempfile.TemporaryDirectory() as work:
+            register = tabular.table(opencup, source, Path(work))
+            named = [theirs for theirs, ours in register.fields.items() if ours == "cup"]
+            if not named:
+                _fail(f"{opencup}: there is no column CUP; there are: {', '.join(register.columns)}")
+            found = lists.joined(table, codes, register.rows, named[0])
+        lists.write(found, target, found.width - table.rows.width)
+    except (lists.ListError, Unusable) as error:
+        _fail(str(error))
+    _tell_list(found, target, as_json)
 
 
 @main.command()
@@ -238,23 +308,42 @@ def query(text: str, releases: Path | None, format_: str) -> None:
 @click.argument("new", default=release.CURRENT)
 @releases_option
 @json_option
-def diff(old: str, new: str, releases: Path | None, as_json: bool) -> None:
-    """What release NEW (default: the current one) says differently from release OLD, statement by statement.
+@click.option("--statements", is_flag=True, help="Tell the statements of the graphs, not the values by CUP.")
+def diff(old: str, new: str, releases: Path | None, statements: bool, as_json: bool) -> None:
+    """What release NEW (default: the current one) says differently from release OLD: by CUP, value by value.
 
     Exit code 0: the same; 1: different; 2: wrong usage.
     """
     chosen, _ = settings_of(etl.settings.Settings, {"releases": releases})
     try:
-        changes = release.compare(release.find(chosen.releases, old), release.find(chosen.releases, new))
+        folders = release.find(chosen.releases, old), release.find(chosen.releases, new)
     except release.ReleaseError as error:
         _fail(str(error))
+    found = release.compare(*folders) if statements else changes.changes(*folders)
     if as_json:
-        click.echo(changes.write_json())
-    else:
-        for row in changes.sort("graph", "subject", "statement", "change").iter_rows(named=True):
+        click.echo(found.write_json())
+    elif statements:
+        for row in found.sort("graph", "subject", "statement", "change").iter_rows(named=True):
             click.echo(f"{'-' if row['change'] == 'removed' else '+'} {row['subject']} {row['statement']}")
-        err.print(f"{changes.height} statements differ")
-    sys.exit(PROBLEMS if changes.height else OK)
+        err.print(f"{found.height} statements differ")
+    else:
+        _tell_changes(found)
+    sys.exit(PROBLEMS if found.height else OK)
+
+
+def _tell_changes(found: pl.DataFrame) -> None:
+    """One line a change, CUP first; then how many CUPs changed in each source."""
+    for row in found.sort("cup", "source", "record", "field", nulls_last=False).iter_rows(named=True):
+        what = {
+            "added": "+ in", "removed": "- no more in", "changed": "~ in",
+        }.get(row["change"], row["change"].replace("-", " ") + ":")  # fmt: skip
+        where = f"{row['cup'] or ''} {what} {row['source']}".strip()
+        value = f": {row['field']}: {row['old'] or '(none)'} -> {row['new'] or '(none)'}"
+        record = f" ({row['record']})" if row["record"] and row["record"] != row["cup"] else ""
+        click.echo(where + record + (value if row["change"] == "changed" else f" {row['field'] or ''}".rstrip()))
+    counted = found.group_by("source", maintain_order=True).agg(pl.col("cup").n_unique(), changes=pl.len())
+    told = [f"{row['source']}: {row['changes']} changes in {row['cup']} CUPs" for row in counted.iter_rows(named=True)]
+    err.print("; ".join(told) or "nothing differs")
 
 
 @main.command("sources")
@@ -278,11 +367,11 @@ def config(as_json: bool) -> None:
     both = settings_of(etl.settings.Settings, {})[1] + settings_of(endpoint.settings.Settings, {})[1]
     found = {setting.name: setting for setting in both}
     if as_json:
-        _json({s.name: {"value": _plain(s.value), "origin": s.origin, "help": s.help} for s in found.values()})
+        _json({s.name: {"value": s.shown, "origin": s.origin, "help": s.help} for s in found.values()})
         return
     table = Table("setting", Column("value", overflow="fold"), "from", "what it is", box=None)
     for setting in found.values():
-        table.add_row(setting.name, str(_plain(setting.value)), setting.origin, setting.help)
+        table.add_row(setting.name, str(setting.shown), setting.origin, setting.help)
     out.print(table)
 
 
@@ -428,8 +517,8 @@ def _show_sheet(path: Path, ready: publication.Prepared) -> None:
         out.print("[bold]Nothing would be published.[/bold]")
 
 
-def _check_cup(text: str, as_json: bool) -> int:
-    """The code explained part by part, or what is wrong with it and what it may have meant."""
+def _check_cup(text: str, releases: Path | None, as_json: bool, is_live: bool) -> int:
+    """The code explained part by part and all that is known of it, or what is wrong with it and what it may mean."""
     told = cup.parse(text)
     if isinstance(told, cup.Malformed):
         if as_json:
@@ -440,8 +529,11 @@ def _check_cup(text: str, as_json: bool) -> int:
                 out.print(f"  perhaps {suggestion} (not applied)")
         return PROBLEMS
     explained = cup.explain(told)
+    known = _dossier(told.code, releases)
+    answer = _live(told.code) if is_live else None
     if as_json:
-        _json({"raw": text, "wellformed": True, **dataclasses.asdict(explained)})
+        more = {"release": known, "live": answer and {**dataclasses.asdict(answer), "at": answer.at.isoformat()}}
+        _json({"raw": text, "wellformed": True, **dataclasses.asdict(explained), **more})
         return OK
     out.print(Text(f"{told.code} has the form of a CUP."))
     table = Table("characters", "", "what they say", box=None)
@@ -451,7 +543,76 @@ def _check_cup(text: str, as_json: bool) -> int:
     out.print(table)
     for _, note in explained.notes:
         out.print(Text(note))
+    if known:
+        dossier_text.show(known, out)
+    if answer:
+        _tell_live(answer)
     return OK
+
+
+def _dossier(code: str, releases: Path | None) -> dict[str, Any] | None:
+    """What the current release says of a CUP; None, said so, when there is no release."""
+    chosen, _ = settings_of(endpoint.settings.Settings, {"releases": releases})
+    try:
+        release.find(chosen.releases)
+        return dossier(chosen, code)
+    except release.ReleaseError as error:
+        if releases is not None:
+            _fail(str(error))
+        err.print(Text(f"{error}; with one (cupola build) more could be told of {code}"))
+        return None
+    except (ValueError, NoRelease) as error:
+        _fail(str(error))
+
+
+def _live(code: str) -> live.Answer:
+    chosen, _ = settings_of(etl.settings.Settings, {})
+    if not chosen.opencup_url:
+        _fail("--live needs the setting opencup_url: the address that answers about a CUP, {cup} in it for the code")
+    try:
+        return live.lookup(code, chosen.opencup_url, chosen.opencup_key, chosen.opencup_cache.expanduser())
+    except ValueError as error:
+        _fail(str(error))
+
+
+def _tell_live(answer: live.Answer) -> None:
+    kept = ", kept from then" if answer.kept else ""
+    out.print(Text(f"\nOpenCUP, asked {answer.at:%Y-%m-%d %H:%M} UTC{kept}: {answer.state}"))
+    if answer.why:
+        out.print(Text(f"  {answer.why}"))
+    if answer.note:
+        err.print(Text(answer.note))
+    for name, value in (answer.record or {}).items():
+        if value not in (None, ""):
+            out.print(Text(f"  {name}: {value}"))
+
+
+def _check_list(path: Path, column: str | None, output: Path | None, releases: Path | None, as_json: bool) -> int:
+    """Check every CUP of a list against the current release; what is found is a table for a spreadsheet."""
+    chosen, _ = settings_of(endpoint.settings.Settings, {"releases": releases})
+    target = output or path.with_name(f"{path.stem}-checked.csv")
+    try:
+        release.find(chosen.releases)
+        table = lists.read(path, column)
+        codes = lists.checked(table)
+        asked = codes[lists.CODE].drop_nulls().unique(maintain_order=True).to_list()
+        with _progress() as progress:
+            answers = summaries(chosen, asked, lambda done, total: progress("check", done, total))
+            found = lists.with_answers(table, codes, answers)
+        lists.write(found, target, found.width - table.rows.width)
+    except (lists.ListError, Unusable, NoRelease, release.ReleaseError, ValueError) as error:
+        _fail(str(error))
+    _tell_list(found, target, as_json)
+    return PROBLEMS if (found[lists.STATE] == lists.MALFORMED).any() else OK
+
+
+def _tell_list(found: pl.DataFrame, target: Path, as_json: bool) -> None:
+    counts = dict(found[lists.STATE].value_counts(sort=True).iter_rows())
+    if as_json:
+        _json({"rows": found.height, "states": counts, "file": str(target)})
+        return
+    out.print(f"{found.height} rows: {', '.join(f'{count} {state}' for state, count in counts.items())}")
+    out.print(f"written to {target}")
 
 
 # --- words -------------------------------------------------------------------------------------------------------

@@ -406,7 +406,7 @@ def publishable(crossed: Crossed, base: str) -> dict[str, pl.DataFrame]:
         )
     )
     number = pl.int_range(1, pl.len() + 1).over("about", "source")
-    shown = pl.coalesce(pl.format("{} ({})", "name", "value"), "value")
+    shown = pl.coalesce(pl.format("{} ({})", "name", "value"), "value").str.replace_all(r"\s+", " ")
     columns = {"prose": "prose", "plain": "plain", "integer": "integer", "day": "date"}
     claims = (
         crossed.claims.drop_nulls("cup")
@@ -420,7 +420,7 @@ def publishable(crossed: Crossed, base: str) -> dict[str, pl.DataFrame]:
             iri=pl.when(number == 1)
             .then(pl.format("{}/{}", "about", "source"))
             .otherwise(pl.format("{}/{}-{}", "about", "source", number)),
-            subject=pl.concat_str(pl.lit(base), "subject"),
+            derived_from=pl.concat_str(pl.lit(base), "subject"),
             shown=pl.when(shown.str.len_chars() > _SHOWN)
             .then(pl.format("{}…", shown.str.head(_SHOWN)))
             .otherwise(shown),

@@ -8,7 +8,7 @@ read, a share of the records while they are validated.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -23,8 +23,8 @@ from etl.settings import Settings
 from etl.source import Source
 from etl.tables import first_of_each, persons, published_readings, source_tables, with_records
 
-#: Records validated together: what they make in RDF is held in memory.
-SHARE: Final = 20_000
+#: Statements validated together: they are held in memory, some 130 bytes each.
+SHARE: Final = 5_000_000
 #: What was read of a sheet, field by field.
 _READINGS: Final = pl.Schema(dict.fromkeys(("file", "field", "label", "raw", "place"), pl.String()))
 
@@ -124,8 +124,8 @@ def _without(raw: Path, source: Source) -> Path:
 def leave_to_better(collected: Sequence[Collected], records: Mapping[str, Path], clock: Clock) -> None:
     """Take out the amounts that another source publishes of the same record, where a field says so (`better`).
 
-    `records` are the tables of all sources. The amount stands as it was found in the text of the table; a problem tells
-    where the exact one is published.
+    `records` are the tables of all sources. Such a field is one made of another (`of`), which stays: for comparing, and
+    for an observation with its date. So a sum over all sources counts a record once, and nothing is lost.
     """
     for ours in collected:
         for told in ours.source.fields.values():
@@ -167,34 +167,28 @@ def _leave(ours: Collected, field_name: str, theirs: Path, other: str, column: s
 def prepare(collected: Collected, settings: Settings, work: Path, progress: Progress, clock: Clock) -> Prepared:
     """Map and validate the records of a source; its tables and N-Quads are left in `work`.
 
-    Records that validation refuses are withheld and the rest of their share is mapped again, until nothing is refused.
+    Records that validation refuses are withheld and the rest is mapped again, until nothing is refused.
     """
     source, found = collected.source, list(collected.problems)
     rules = mapping.load(source.mapping, settings.base)
-    with clock.stage("map"):
-        for stem, table in source_tables(pl.scan_parquet(collected.records), collected.readings, source).items():
-            table.sink_parquet(work / f"{stem}.parquet", maintain_order=True)
-    stems = list(source_tables(pl.scan_parquet(collected.records), collected.readings, source))
     quads = work / f"{source.id}.nq"
-    shares = _shares(stems, source, work)
-    total, refused = next(shares), pl.Series("record", [], pl.String)
-    checks: list[validate.Validation] = []
-    progress(source.id, 0, total)
-    for number, share in enumerate(shares, start=1):
-        named = source.id if total == 1 else f"{source.id}:{number}"
-        withheld = _check(named, share, rules, source, settings, work, clock, found, checks)
-        refused.extend(withheld)
-        progress(source.id, number, total)
     with clock.stage("map"):
-        if not refused.is_empty():
+        told = source_tables(pl.scan_parquet(collected.records), collected.readings, source)
+        tables = {stem: work / f"{stem}.parquet" for stem in told}
+        for stem, table in told.items():
+            table.sink_parquet(tables[stem], maintain_order=True)
+        written = mapping.write(rules, work, quads)
+    checks, results, refused = _validated(quads, written, tables, rules, source, settings, work, progress, clock)
+    found.append(results)
+    if not refused.is_empty():
+        with clock.stage("map"):
             gone = refused.to_frame().lazy()
-            for stem in stems:
-                path, kept = work / f"{stem}.parquet", work / f"{stem}.kept.parquet"
+            for path in tables.values():
+                kept = path.with_suffix(".kept.parquet")
                 pl.scan_parquet(path).join(gone, on="record", how="anti", maintain_order="left").sink_parquet(kept)
                 kept.replace(path)
-        mapping.write(rules, work, quads)
-        found.append(unusable_iris(mapping.refused(rules, work).collect(), source))
-    tables = {stem: work / f"{stem}.parquet" for stem in stems}
+            mapping.write(rules, work, quads)
+    found.append(unusable_iris(mapping.refused(rules, work).collect(), source))
     return Prepared(
         source=source,
         tables=tables,
@@ -212,54 +206,83 @@ def prepare(collected: Collected, settings: Settings, work: Path, progress: Prog
     )
 
 
-def _shares(stems: Sequence[str], source: Source, work: Path) -> Iterator[Any]:
-    """First how many shares there are, then each as tables: records that belong together are in one."""
-    frames = {stem: pl.scan_parquet(work / f"{stem}.parquet") for stem in stems}
-    records = frames.pop(source.id)
-    total = max(1, -(-records.select(pl.len()).collect().item() // SHARE))
-    yield total
-    belongs = pl.col(source.together or "record").cast(pl.String).hash(0) % total
+def _validated(
+    quads: Path,
+    written: int,
+    tables: Mapping[str, Path],
+    rules: mapping.Mapping,
+    source: Source,
+    settings: Settings,
+    work: Path,
+    progress: Progress,
+    clock: Clock,
+) -> tuple[list[validate.Validation], pl.DataFrame, pl.Series]:
+    """Validate what a source would publish: the reports, the problems, and the records to withhold.
+
+    What is too much for memory is mapped again and validated in shares.
+    """
+    total = max(1, -(-written // SHARE))
+    checks: list[validate.Validation] = []
+    found: list[pl.DataFrame] = [problems.empty()]
+    refused = pl.Series("record", [], pl.String)
+    frames: dict[str, pl.LazyFrame] = {stem: pl.scan_parquet(path) for stem, path in tables.items()}
+    progress(source.id, 0, total)
     for number in range(total):
-        own = records.filter(belongs == number).collect() if total > 1 else records.collect()
-        members = own.lazy().select("record")
-        others = frames.items()
-        yield {source.id: own} | {
-            stem: (f.join(members, on="record", how="semi", maintain_order="left") if total > 1 else f).collect()
-            for stem, f in others
-        }
+        share = frames if total == 1 else _share(frames, source, number, total)
+        name = source.id if total == 1 else f"{source.id}:{number + 1}"
+        mapped = quads if total == 1 else None
+        while True:
+            told, checked = _checked(name, share, mapped, rules, source, settings, work, clock)
+            bad = told.filter(pl.col("severity") == "violation")["record"].drop_nulls().unique()
+            if bad.is_empty():
+                break
+            found.append(told.filter(pl.col("record").is_in(bad.implode())))
+            refused.extend(bad)
+            without = bad.to_frame().lazy()
+            share = {stem: frame.join(without, on="record", how="anti") for stem, frame in share.items()}
+            mapped = None
+        found.append(told)
+        checks.append(checked)
+        progress(source.id, number + 1, total)
+    return checks, problems.together(found), refused
 
 
-def _check(
+def _share(frames: Mapping[str, pl.LazyFrame], source: Source, number: int, total: int) -> dict[str, pl.LazyFrame]:
+    """One share of the records and of their other tables: records that belong together are in one."""
+    belongs = pl.col(source.together or "record").cast(pl.String).hash(0) % total
+    own = frames[source.id].filter(belongs == number).collect()
+    members = own.lazy().select("record")
+    others = {stem: frame for stem, frame in frames.items() if stem != source.id}
+    return {source.id: own.lazy()} | {
+        stem: frame.join(members, on="record", how="semi", maintain_order="left").collect().lazy()
+        for stem, frame in others.items()
+    }
+
+
+def _checked(
     name: str,
-    tables: Mapping[str, pl.DataFrame],
+    tables: dict[str, pl.LazyFrame],
+    mapped: Path | None,
     rules: mapping.Mapping,
     source: Source,
     settings: Settings,
     work: Path,
     clock: Clock,
-    found: list[pl.DataFrame],
-    checks: list[validate.Validation],
-) -> pl.Series:
-    """Validate one share of the records: problems and report are added; gives the records that are withheld."""
-    shapes, ontology = validate.shapes_graph(SHAPES), [background(work, settings.base)]
-    quads, withheld = work / "share.nq", pl.Series("record", [], pl.String)
-    while True:
-        frames = {stem: table.lazy() for stem, table in tables.items()}
+) -> tuple[pl.DataFrame, validate.Validation]:
+    """The problems validation finds in tables, and all it says; `mapped` are their quads, if they are made already."""
+    if mapped is None:
+        mapped = work / "share.nq"
         with clock.stage("map"):
-            mapping.write(rules, frames, quads)
-        with clock.stage("validate"):
-            checked = validate.validate(name, [quads], shapes, ontology, settings.validator)
-            focus = checked.results.select(iri="focus").unique().lazy()
-            owners = mapping.subjects(rules, frames).join(focus, on="iri", how="semi").collect()
-        told = shacl_problems(checked.results, owners, tables, source.id)
-        refused = told.filter(pl.col("severity") == "violation")["record"].drop_nulls().unique()
-        if refused.is_empty():
-            found.append(told)
-            checks.append(checked)
-            return withheld
-        found.append(told.filter(pl.col("record").is_in(refused.implode())))
-        withheld.extend(refused)
-        tables = {stem: table.filter(~pl.col("record").is_in(refused.implode())) for stem, table in tables.items()}
+            mapping.write(rules, tables, mapped)
+    with clock.stage("validate"):
+        shapes, ontology = validate.shapes_graph(SHAPES), [background(work, settings.base)]
+        checked = validate.validate(name, [mapped], shapes, ontology, settings.validator)
+        focus = checked.results.select(iri="focus").unique()
+        owners = mapping.subjects(rules, tables).join(focus.lazy(), on="iri", how="semi").collect()
+        members = owners.lazy().select("record").unique()
+        about = {stem: frame.join(members, on="record", how="semi") for stem, frame in tables.items()}
+        wanted = {stem: about[stem].collect() for stem in (source.id, f"{source.id}-readings") if stem in about}
+        return shacl_problems(checked.results, owners, wanted, source.id), checked
 
 
 def _validator(checks: Sequence[validate.Validation]) -> dict[str, Any]:

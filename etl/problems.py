@@ -34,13 +34,17 @@ _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True)
 class Kind:
-    """One declared problem: its severity, what it keeps from being published, its title and message."""
+    """One declared problem: its severity, what it keeps from being published, its title and message.
+
+    One that is `gathered` is published once for each file and field, with how often it occurs.
+    """
 
     code: str
     severity: Severity
     withholds: Withholds
     title: dict[str, str]
     message: dict[str, str]
+    gathered: bool = False
 
 
 class Unusable(Exception):

@@ -403,7 +403,7 @@ def lay_down(
         (own / "validation.ttl").write_bytes(part.report)
     with clock.stage("index"):
         index.wait()
-    for query in sorted(VIEWS.glob("*.rq")):
+    for query in sorted(VIEWS.glob("*.rq")) if settings.index else ():
         view = work / f"{query.stem}.nq"
         with clock.stage("view"):
             index.view(query, graph_of(view, base), view)
@@ -461,6 +461,7 @@ def _manifest(
         "created": f"{name[:13]}:{name[13:15]}:{name[15:17]}Z",
         "base": settings.base,
         "format": _FORMAT,
+        "index": settings.index,
         "inputs": [entry for part in parts for entry in part.inputs],
         "sources": [about for part in parts for about in part.about],
         "validators": [told for part in parts for told in part.validators],

@@ -117,6 +117,21 @@ def subjects_of(records: pl.LazyFrame, source: Source, base: str, found: pl.Data
     return told.select(pl.lit(source.id).alias("source"), "record", focus=focus).collect()
 
 
+def gathered(found: pl.DataFrame) -> pl.DataFrame:
+    """The problems with their `occurrences`: of kinds that are gathered, the first of a file and field stands for all.
+
+    It then belongs to no record: what it tells holds of the file.
+    """
+    kinds = [code for code, kind in problems.kinds().items() if kind.gathered]
+    of_file = ["source", "file", "field", "code"]
+    many = pl.col("code").is_in(kinds)
+    first = found.filter(many).group_by(of_file, maintain_order=True).agg(pl.all().first(), occurrences=pl.len())
+    alone = pl.col("occurrences") == 1
+    first = first.with_columns(record=pl.when(alone).then("record"), occurrences=pl.when(~alone).then("occurrences"))
+    others = found.filter(~many).with_columns(occurrences=pl.lit(None, first.schema["occurrences"]))
+    return pl.concat([others, first.select(others.columns)])
+
+
 def publishable(found: pl.DataFrame, subjects: Iterable[pl.DataFrame], base: str) -> pl.DataFrame:
     """The problems with what their mapping needs: a key of their own and the node they are about.
 
@@ -127,7 +142,7 @@ def publishable(found: pl.DataFrame, subjects: Iterable[pl.DataFrame], base: str
     kinds = problems.kinds()
     titles = {language: {code: kind.title[language] for code, kind in kinds.items()} for language in ("it", "en")}
     owner = pl.coalesce("record", "file", pl.lit("none"))
-    keyed = found.join(nodes, on=["source", "record"], how="left", maintain_order="left").with_columns(
+    keyed = gathered(found).join(nodes, on=["source", "record"], how="left", maintain_order="left").with_columns(
         source_key=pl.col("source").fill_null("none"),
         owner=owner,
         stem=pl.concat_str([pl.col("field"), pl.col("code")], separator=".", ignore_nulls=True),

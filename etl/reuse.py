@@ -21,7 +21,7 @@ import polars as pl
 import pyoxigraph as ox
 
 from etl import problems, release
-from etl.index import Index, copy
+from etl.index import Index, NoIndex, copy
 from etl.opening import opened
 from etl.publication import ONTOLOGY, SHAPES, Reused
 from etl.settings import Settings
@@ -111,8 +111,12 @@ class ChangedIndex(Index):
             super().optimize()
 
 
-def index(folder: Path, parts: Iterable[Reused], old: tuple[Path, dict[str, Any]] | None, work: Path) -> Index:
+def index(
+    folder: Path, parts: Iterable[Reused], old: tuple[Path, dict[str, Any]] | None, work: Path, settings: Settings
+) -> Index:
     """The index to fill: the last release's when most of its statements are in the parts that stay, else a new one."""
+    if not settings.index:
+        return NoIndex()
     if old is not None and (old[0] / "store").is_dir():
         graphs = {graph["iri"]: graph["triples"] for graph in old[1]["graphs"]}
         stay = sum(graphs[dump["iri"]] for part in parts for dump in part.dumps)

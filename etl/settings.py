@@ -29,9 +29,24 @@ class Settings:
         default="shacl-rust",
         metadata={"help": "engine of SHACL validation, shacl-rust or pyshacl: the same results, the first faster"},
     )
+    index: bool = field(
+        default=True,
+        metadata={"help": "make the local engine's index; false: dumps and tables only, to load into another store"},
+    )
     complete: tuple[str, ...] = field(
         default=(),
         metadata={"help": "registers loaded whole, such as opencup: a CUP that is not in them counts as not found"},
+    )
+    opencup_url: str = field(
+        default="",
+        metadata={"help": "address that answers about a CUP (check --live); {cup} in it stands for the code"},
+    )
+    opencup_key: str = field(
+        default="",
+        metadata={"help": 'key sent there: a bearer token, or "Name: value" for another header', "secret": "yes"},
+    )
+    opencup_cache: Path = field(
+        default=Path("~/.cache/cupola/opencup.sqlite"), metadata={"help": "file that keeps its answers for a day"}
     )
     publish_persons: bool = field(default=True, metadata={"help": "publish the names of persons in a role (RUP)"})
 

@@ -40,7 +40,11 @@ class Field:
     made of, put together with `separator` when all are there, or as many as are there, or only the first that is
     (`parts`: all, some, first); `on` is the field with the day a place's code is of; `imprecise` says that the source
     holds the amount as a 32-bit float; `better` names the fields of other sources ("pnrr-payments.total_funding")
-    whose amount is published instead.
+    whose amount of the same record stands for it instead.
+
+    A joined field has a value only `when` one of these columns has one, and `unless` one of these has; `take` is the
+    pattern whose group is kept of it. `tells_null` gives a column more, `<name>_null`: what the word meant that is no
+    value. `not_day` names the date an amount is not: spreadsheets write a day as its number, where an amount belongs.
     """
 
     name: str
@@ -58,6 +62,11 @@ class Field:
     lower: bool = False
     of: tuple[str, ...] = ()
     parts: Parts = "all"
+    when: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    take: str = ""
+    tells_null: bool = False
+    not_day: str = ""
     on: str = ""
     imprecise: bool = False
     better: tuple[str, ...] = ()
@@ -196,7 +205,9 @@ def _field(name: str, entry: dict[str, Any]) -> Field:
         raise ValueError(f"fields.{name}: type {entry.get('type')!r}; allowed: {', '.join(TYPES)}")
     if entry.get("parts", "all") not in PARTS:
         raise ValueError(f"fields.{name}: parts {entry['parts']!r}; allowed: {', '.join(PARTS)}")
-    tuples: dict[str, Any] = {key: tuple(entry[key]) for key in ("labels", "of", "better") if key in entry}
+    tuples: dict[str, Any] = {
+        key: tuple(entry[key]) for key in ("labels", "of", "better", "when", "unless") if key in entry
+    }
     told: dict[str, Any] = {**entry, **tuples, "nulls": _nulls(f"fields.{name}.nulls", entry.get("nulls", {}))}
     return Field(name=name, **told)
 

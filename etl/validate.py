@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,8 +37,9 @@ class Validation:
     validator: dict[str, Any]
 
 
+@cache
 def shapes_graph(folder: Path) -> Graph:
-    """All shape files of a folder as one graph."""
+    """All shape files of a folder as one graph, not to be changed: it is read once."""
     graph = Graph()
     for path in sorted(folder.glob("*.ttl")):
         graph.parse(path, format="turtle")

@@ -10,7 +10,8 @@ value is read once, however many rows have it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Final
 
 import polars as pl
@@ -35,6 +36,8 @@ _MEANINGS: Final = {
     "all": ("tutti", "all"),
     "unknown": ("sconosciuto", "unknown"),
 }
+#: The day from which spreadsheets number days, 1900 being a leap year for them.
+_DAY_ZERO: Final = date(1899, 12, 30)
 #: Types that part several values by themselves, whatever the separator.
 _OWN_PARTS: Final = ("bodies", "urls")
 
@@ -124,6 +127,10 @@ def _present(table: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.Data
     for field in fields:
         words = absent | {_folded(raw): (raw, meaning) for raw, meaning in (source.nulls | field.nulls).items()}
         none = _no_values(rows[field.name], field, words)
+        if field.tells_null:
+            meanings = dict(none.drop_nulls("meaning").select("given", "meaning").iter_rows())
+            meaning = rows[field.name].replace_strict(meanings, default=None, return_dtype=pl.String)
+            rows = rows.with_columns(meaning.alias(_meaning(field)))
         if none.is_empty():
             continue
         is_none = pl.col(field.name).is_in(none["given"].implode())
@@ -137,6 +144,11 @@ def _present(table: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.Data
         told.append(counted.with_columns(field=pl.lit(field.name)).select(_PLACEHOLDERS.names()))
         rows = rows.with_columns(pl.when(~is_none).then(pl.col(field.name)))
     return rows, pl.concat(told)
+
+
+def _meaning(field: Field) -> str:
+    """The column, while a field is cleaned, with what the word meant that is no value."""
+    return f"{field.name}@null"
 
 
 def _no_values(column: pl.Series, field: Field, words: dict[str, tuple[str, str | None]]) -> pl.DataFrame:
@@ -170,6 +182,13 @@ def _cleaned(rows: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, dict[str
     """Every field's column. Those made of cleaned ones come last; what they are made of is then in the rows too."""
     later = [field for field in source.fields.values() if field.type == "joined" or field.on]
     columns = {f.name: _column(rows, f, source) for f in source.fields.values() if f not in later}
+    for field in source.fields.values():
+        if field.tells_null:
+            values = columns[field.name].values.with_columns(rows[_meaning(field)].alias(f"{field.name}_null"))
+            columns[field.name] = replace(columns[field.name], values=values)
+        if field.not_day:
+            day = columns[field.not_day].values[field.not_day]
+            columns[field.name] = _no_day(rows, columns[field.name], day, field)
     for field in later:
         if field.type == "joined":
             made = pl.concat([column.values for column in columns.values()], how="horizontal")
@@ -182,12 +201,30 @@ def _cleaned(rows: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, dict[str
 
 
 def _joined(field: Field) -> pl.Expr:
-    """What a joined field is made of, put together: of all its parts, of those there are, or the first there is."""
+    """What a joined field is made of, put together: of all its parts, of those there are, or the first there is.
+
+    Null where none of `when` has a value, or one of `unless` has.
+    """
     parts = [pl.col(name).cast(pl.String) for name in field.of]
     if field.parts == "first":
-        return pl.coalesce(parts).alias(field.name)
-    together = pl.concat_str(parts, separator=field.separator, ignore_nulls=field.parts == "some").alias(field.name)
-    return pl.when(pl.any_horizontal(part.is_not_null() for part in parts)).then(together)
+        together = pl.coalesce(parts)
+    else:
+        together = pl.concat_str(parts, separator=field.separator, ignore_nulls=field.parts == "some")
+    some = pl.any_horizontal(part.is_not_null() for part in parts)
+    needed = pl.any_horizontal(pl.col(name).is_not_null() for name in field.when) if field.when else pl.lit(True)
+    free = [pl.col(name).is_null() for name in field.unless]
+    return pl.when(pl.all_horizontal(some, needed, *free)).then(together).alias(field.name)
+
+
+def _no_day(rows: pl.DataFrame, column: Column, day: pl.Series, field: Field) -> Column:
+    """The amounts without those that are the number a spreadsheet gives the day: day 1 is 1 January 1900."""
+    name = field.name
+    both = column.values.with_columns(rows[ROW], date=day)
+    number = (pl.col("date") - _DAY_ZERO).dt.total_days()
+    wrong = (pl.col(name) == number).fill_null(False)
+    told = Found("amount.is-a-day", field, both.filter(wrong).select(ROW, day=pl.col("date").cast(pl.String)))
+    left = both.select(pl.when(~wrong).then(pl.col(name)).alias(name))
+    return Column(column.values.with_columns(left), (*column.found, told))
 
 
 def _column(rows: pl.DataFrame, field: Field, source: Source) -> Column:
@@ -217,6 +254,11 @@ def _column(rows: pl.DataFrame, field: Field, source: Source) -> Column:
 def _value(rows: pl.DataFrame, field: Field, source: Source) -> Column:
     if field.type != "joined":
         return CLEANERS[field.type](rows, field, source)
+    if field.take:
+        taken = rows.select(ROW, field.name, taken=pl.col(field.name).str.extract(field.take))
+        wrong = taken.filter(pl.col(field.name).is_not_null() & pl.col("taken").is_null())
+        told = Found("code.malformed", field, wrong.select(ROW, raw=field.name))
+        return Column(taken.select(pl.col("taken").alias(field.name)), (told,))
     return coded.coded(rows, field, source) if field.scheme else Column(rows.select(field.name))
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -42,6 +43,7 @@ class Spoken(NamedTuple):
     en: str | None
 
 
+@lru_cache(maxsize=4)  # a graph is itself and no other: shapes are not changed while they are in use
 def named(shapes: Graph) -> Graph:
     """The shapes with a name for each that has none, so that both engines can say which one they mean."""
     parts = {o for link in LINKS for o in shapes.objects(None, link)}

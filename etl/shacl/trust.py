@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -90,11 +90,10 @@ def trust() -> dict[str, Any]:
 
 def split(shapes: Graph, quads: Sequence[Path]) -> Split:
     """Divide shapes, which all have names, between the two engines, for the data in N-Quads files."""
-    parts = list(_parts(shapes))
-    doubts = {part: sorted(set(_doubts(shapes, part))) for part in parts}
+    parts, doubts = _judged(shapes)
     sound = [part for part in parts if not doubts[part]]
     kinds = _kinds(quads, {str(p) for part in sound for _, p in _typed(shapes, part)})
-    doubts |= {part: sorted(set(_doubts_of_data(shapes, part, kinds))) for part in sound}
+    doubts = doubts | {part: sorted(set(_doubts_of_data(shapes, part, kinds))) for part in sound}
     given_back = [part for part in parts if doubts[part]]
     if not given_back:
         return Split(shapes, Graph(), (), None)
@@ -105,6 +104,13 @@ def split(shapes: Graph, quads: Sequence[Path]) -> Split:
         fallbacks=tuple(sorted(Fallback(str(p.root), str(p.head), reason) for p in given_back for reason in doubts[p])),
         needed=needed,
     )
+
+
+@lru_cache(maxsize=4)
+def _judged(shapes: Graph) -> tuple[list[_Part], dict[_Part, list[str]]]:
+    """The parts of the shapes, and what is doubtful of each, whatever the data."""
+    parts = list(_parts(shapes))
+    return parts, {part: sorted(set(_doubts(shapes, part))) for part in parts}
 
 
 # --- the parts of shapes -----------------------------------------------------------------------------------------

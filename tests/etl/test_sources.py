@@ -56,7 +56,7 @@ def told_of_real(name: str) -> list[dict[str, Any]]:
 
 def build(name: str, paths: list[Path], releases: Path) -> pipeline.Built:
     """A release of the files, which must be known as the source's by their names."""
-    built = pipeline.build(paths, Settings(releases=releases))
+    built = pipeline.build(paths, Settings(releases=releases, index=False))
     assert [source["id"] for source in built.manifest["sources"]] == [name]
     return built
 

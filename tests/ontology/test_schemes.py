@@ -9,15 +9,16 @@ import pytest
 from rdflib import DCAT, DCTERMS, RDF, RDFS, SKOS, Graph, Literal, URIRef
 from rdflib.term import Node
 
-from etl import problem_scheme, problems
+from etl import codes, problem_scheme, problems
 from etl.source import sources
 
 ROOT = Path(__file__).parents[2]
 SCHEME = "https://w3id.org/cupola/onto/scheme/"
 #: The lists the vocabulary must have.
 SCHEMES = [
-    "actions", "cig-absence-reasons", "comparison-rules", "contract-types", "cup-states", "financial-phases",
-    "funding-sources", "null-meanings", "problem-codes", "programmes", "thematic-areas",
+    "actions", "application-states", "call-types", "cig-absence-reasons", "comparison-rules", "contract-types",
+    "cup-kinds", "cup-states", "financial-phases", "funding-sources", "null-meanings", "problem-codes", "programmes",
+    "realisation-modes", "state-aid", "thematic-areas", "work-categories",
 ]  # fmt: skip
 
 
@@ -81,6 +82,26 @@ def test_axes_of_a_source_are_named_as_in_the_list(graph: Graph) -> None:
             assert Literal(name, lang="it") in set(graph.objects(axis, SKOS.prefLabel))
             compared += 1
     assert compared >= 8
+
+
+def test_code_lists_of_sources_lead_to_codes_that_are_there(graph: Graph) -> None:
+    concepts = set(graph.subjects(RDF.type, SKOS.Concept))
+    ours = {iri for name in codes.names() for iri in codes.scheme(name)["iri"].drop_nulls() if iri.startswith(SCHEME)}
+    assert {URIRef(iri) for iri in ours} - concepts == set()
+    assert len(ours) > 20
+
+
+def test_lines_of_the_recovery_plan_are_named_as_in_the_list(graph: Graph) -> None:
+    for code, label in codes.scheme("pnrr-line").select("code", "label").iter_rows():
+        line = URIRef(f"https://w3id.org/cupola/id/action/PNRR/{code}")
+        assert Literal(label, lang="it") in set(graph.objects(line, SKOS.prefLabel)), code
+
+
+def test_totals_of_funding_sources_are_wider_than_their_parts(graph: Graph) -> None:
+    """So that who sums amounts by source can leave the totals out: they are what has narrower sources."""
+    funds = f"{SCHEME}funding-sources/"
+    wider = {str(fund).removeprefix(funds) for fund in graph.objects(None, SKOS.broader) if str(fund).startswith(funds)}
+    assert wider == {"all", "all-public", "all-public-net"}
 
 
 # --- OntoPiA's rules for controlled vocabularies ---------------------------------------------------------------------

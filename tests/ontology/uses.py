@@ -67,7 +67,7 @@ def mapping_terms(path: Path) -> set[str]:
             found.add(prefixes[prefix] + name)
         elif bare.startswith("http") and "$(" not in bare:
             found.add(bare)
-    return found
+    return {iri for iri in found if not iri.startswith("https://w3id.org/cupola/id/")}  # these name things, not terms
 
 
 def query_terms(text: str) -> set[str]:
