@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_type_hints
 
@@ -29,7 +29,8 @@ from endpoint.dossier import dossier
 from endpoint.dossier import text as dossier_text
 from endpoint.dossier.many import summaries
 from endpoint.release import NoRelease
-from etl import changes, cup, linked, lists, live, pipeline, preparation, publication, release, tabular
+from etl import changes, cup, linked, lists, live, pipeline, preparation, publication, release, tabular, telling
+from etl.comparisons import ComparisonError
 from etl.mapping import MappingError
 from etl.problems import Unusable
 from etl.source import Source, SourceError, sources
@@ -327,23 +328,8 @@ def diff(old: str, new: str, releases: Path | None, statements: bool, as_json: b
             click.echo(f"{'-' if row['change'] == 'removed' else '+'} {row['subject']} {row['statement']}")
         err.print(f"{found.height} statements differ")
     else:
-        _tell_changes(found)
+        telling.changes(found, err)
     sys.exit(PROBLEMS if found.height else OK)
-
-
-def _tell_changes(found: pl.DataFrame) -> None:
-    """One line a change, CUP first; then how many CUPs changed in each source."""
-    for row in found.sort("cup", "source", "record", "field", nulls_last=False).iter_rows(named=True):
-        what = {
-            "added": "+ in", "removed": "- no more in", "changed": "~ in",
-        }.get(row["change"], row["change"].replace("-", " ") + ":")  # fmt: skip
-        where = f"{row['cup'] or ''} {what} {row['source']}".strip()
-        value = f": {row['field']}: {row['old'] or '(none)'} -> {row['new'] or '(none)'}"
-        record = f" ({row['record']})" if row["record"] and row["record"] != row["cup"] else ""
-        click.echo(where + record + (value if row["change"] == "changed" else f" {row['field'] or ''}".rstrip()))
-    counted = found.group_by("source", maintain_order=True).agg(pl.col("cup").n_unique(), changes=pl.len())
-    told = [f"{row['source']}: {row['changes']} changes in {row['cup']} CUPs" for row in counted.iter_rows(named=True)]
-    err.print("; ".join(told) or "nothing differs")
 
 
 @main.command("sources")
@@ -388,18 +374,20 @@ def _build(
             inputs = list(paths) or [Path(p) for p in chosen.inputs]
             built = pipeline.build(inputs, chosen, _source(source_id), progress, fresh)
     except pipeline.NothingToPublish as nothing:
-        _tell(nothing.problems)
+        telling.problems(nothing.problems, err)
         _fail(str(nothing), PROBLEMS)
-    except (release.ReleaseError, SourceError, MappingError) as error:
+    except (release.ReleaseError, SourceError, MappingError, ComparisonError) as error:
         _fail(str(error))
-    _tell(built.problems)
+    telling.problems(built.problems, err)
     told = built.manifest
     if built.unchanged:
         err.print(f"nothing changed since release {told['id']}: it stays (--fresh makes everything anew)")
-    _tell_validators(told["validators"])
+    telling.validators(told["validators"], err)
     if as_json:
         _json(told)
         return built
+    if any(source["form"] == "table" for source in told["sources"]):
+        telling.sources(told, built.problems, err)
     numbers = [
         f"{sum(s['published'] for s in of)} of {sum(s['read'] for s in of)} {name}"
         for form, name in {"sheet": "sheets", "table": "rows", "linked": "resources of linked data"}.items()
@@ -488,7 +476,7 @@ def _check_linked(item: preparation.Input, chosen: etl.settings.Settings, as_jso
     if as_json:
         _json({"graphs": told, "problems": found.to_dicts()})
         return PROBLEMS if (found["severity"] != "info").any() else OK
-    _tell(found, Console(highlight=False, soft_wrap=True))
+    telling.problems(found, out)
     for graph in told:
         out.print(f"{graph['graph']}: {graph['resources']} resources, {graph['title']}")
     if not told:
@@ -506,8 +494,8 @@ def _show_sheet(path: Path, ready: publication.Prepared) -> None:
         table.add_row(row["field"], Text(row["raw"] if len(row["raw"]) < 90 else row["raw"][:87] + "…"), row["place"])
     if table.row_count:
         out.print(table)
-    _tell(ready.problems, Console(highlight=False, soft_wrap=True))
-    _tell_validators([{"source": str(path), **ready.validator}])
+    telling.problems(ready.problems, out)
+    telling.validators([{"source": str(path), **ready.validator}], err)
     if ready.quads.stat().st_size > SHOWN:
         out.print(f"{ready.published} of {ready.read} rows would be published; cupola build {path} publishes them")
     elif statements := ready.turtle():
@@ -616,30 +604,6 @@ def _tell_list(found: pl.DataFrame, target: Path, as_json: bool) -> None:
 
 
 # --- words -------------------------------------------------------------------------------------------------------
-
-
-def _tell(found: pl.DataFrame, console: Console = err) -> None:
-    """One line a problem: file, place, what was found, what is allowed; then what is suggested."""
-    colours = {"violation": "red", "warning": "yellow", "info": "dim"}
-    for row in found.iter_rows(named=True):
-        where = ", ".join(part for part in (row["file"], row["place"], row["field"]) if part)
-        line = Text(f"{where}: " if where else "")
-        line.append(f"{row['severity']}: ", style=colours[row["severity"]])
-        line.append(row["message_en"] or row["message_it"] or row["code"])
-        if row["suggestion"]:
-            line.append(f"; suggested, not applied: {row['suggestion']}")
-        if row["reason_en"]:
-            line.append(f" ({row['reason_en']})")
-        line.append(f" [{row['code']}]", style="dim")
-        console.print(line)
-
-
-def _tell_validators(validators: Iterable[Mapping[str, Any]]) -> None:
-    """What another engine than the chosen one validated, and why: one line a shape."""
-    for validator in validators:
-        for each in validator["fell_back"]:
-            part = each["part"] or "all shapes"
-            err.print(Text(f"{validator['source']}: {part} validated by {each['engine']}: {each['reason']}"))
 
 
 @contextlib.contextmanager

@@ -3,8 +3,8 @@
     python -m benchmarks.register [ROWS] [--index]
 
 Writes a CSV in the shape of OpenCUP's bulk export (the columns of progetti.json in ../shared/data, with new CUPs in
-each copy of its rows) and builds it in a process of its own, with `cupola build`. Without --index the release has dumps and
-tables only, as for loading into another store.
+each copy of its rows) and builds it in a process of its own, with `cupola build`. Without --index the release has dumps
+and tables only, as for loading into another store.
 """
 
 from __future__ import annotations

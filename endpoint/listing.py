@@ -124,12 +124,17 @@ def _money(value: float | None) -> str | None:
     return None if value is None else f"{Decimal(repr(value)):.2f}"
 
 
+def opened(release: Path) -> sqlite3.Connection:
+    """The index of a release, to be read; it never changes."""
+    index = quote(str((release / "search.sqlite").resolve()))
+    return sqlite3.connect(f"file:{index}?mode=ro&immutable=1", uri=True)
+
+
 class Listing:
     """The search index of one release, open for reading for as long as a `with` block lasts."""
 
     def __init__(self, release: Path) -> None:
-        index = release / "search.sqlite"
-        self._db = sqlite3.connect(f"file:{quote(str(index.resolve()))}?mode=ro&immutable=1", uri=True)
+        self._db = opened(release)
         self._db.row_factory = sqlite3.Row
 
     def __enter__(self) -> Listing:  # noqa: D105 - the class says what a `with` block does

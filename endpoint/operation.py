@@ -26,6 +26,7 @@ STAGES = (
         "disbursed_amount": "cupola:disbursedAmount",
     },
     {"total_funding": "cupola:totalFunding", "total_payments": "cupola:totalPayments"},
+    {"granted_amount": "cupola:grantedAmount"},
 )
 _CUP_YEAR = re.compile(r"[A-Z]\d\d[A-Z](\d\d)\w{9}")
 

@@ -193,17 +193,23 @@ def quality() -> Response:
     """The problems of the release: how many of each kind, and one by one."""
     service = _service()
     lang = Language(language.chosen(request))
-    kinds = problems.kinds(service.engine, lang)
+    kinds = problems.kinds(service.release.path, lang)
     code = request.args.get("code", "")
     severity = request.args.get("severity", "")
     code = code if code in {kind.code for kind in kinds} else ""
     severity = severity if severity in problems.SEVERITIES else ""
-    total = sum(k.number for k in kinds if severity in ("", k.severity) and code in ("", k.code))
+    total = sum(k.published for k in kinds if severity in ("", k.severity) and code in ("", k.code))
     pages = max(1, -(-total // PROBLEMS_PER_PAGE))
     page = min(Wanted.of(request.args).page, pages)
     first = (page - 1) * PROBLEMS_PER_PAGE
     listed = problems.page(
-        service.engine, lang, severity=severity or None, code=code or None, first=first, size=PROBLEMS_PER_PAGE
+        service.engine,
+        service.release.path,
+        lang,
+        severity=severity or None,
+        code=code or None,
+        first=first,
+        size=PROBLEMS_PER_PAGE,
     )
     declared = service.release.manifest["problems"]
     return _page(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from endpoint.asking import Row, select
 from endpoint.describe import Description, Term, iri_token
 from endpoint.engine import Engine
 from endpoint.language import Language
+from endpoint.listing import opened
 from endpoint.terms import full, last_part
 from endpoint.views import Text
 
@@ -128,47 +131,46 @@ def of_description(description: Description, language: Language) -> Problem:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of problem in a release: its severity, code, a few words when all of the kind share them, and how many."""
+    """A kind of problem in a release: its severity, code, a few words when all of the kind share them, and how many.
+
+    `published` counts the problems listed; `number` what they stand for: of some kinds one tells of all in a file.
+    """
 
     severity: str
     code: str
     title: str | None
+    published: int
     number: int
 
 
-def kinds(engine: Engine, language: Language) -> list[Kind]:
-    """How many problems of each kind the release publishes; the gravest first, then the most frequent."""
-    rows = select(
-        engine,
-        f"""SELECT ?severity ?code (COUNT(DISTINCT ?problem) AS ?n) (MIN(?label) AS ?one) (MAX(?label) AS ?other) {{
-             ?problem a cupola:Problem ; sh:resultSeverity ?severity ; cupola:problemCode ?code
-             OPTIONAL {{ ?problem rdfs:label ?l FILTER(LANG(?l) = "{language.code}") BIND(STR(?l) AS ?label) }}
-           }} GROUP BY ?severity ?code""",
-    )
-    found = [
-        Kind(
-            severity=_SEVERITY.get(row["severity"].value, "violation"),
-            code=row["code"].value,
-            title=row["one"].value if "one" in row and row["one"] == row.get("other") else None,
-            number=int(row["n"].value),
-        )
-        for row in rows
-        if "code" in row
-    ]
-    return sorted(found, key=lambda kind: (SEVERITIES.index(kind.severity), -kind.number, kind.code))
+def kinds(release: Path, language: Language) -> list[Kind]:
+    """How many problems of each kind the release has; the gravest first, then the most frequent.
+
+    Its search.sqlite is asked: a release has tens of thousands, too many to be counted each time somebody looks.
+    """
+    asked = f"SELECT severity, code, title_{language.code}, published, occurrences FROM problem_kind ORDER BY rowid"  # noqa: S608
+    with closing(opened(release)) as base:
+        return [Kind(*row) for row in base.execute(asked)]
 
 
 def page(
-    engine: Engine, language: Language, *, severity: str | None, code: str | None, first: int, size: int
+    engine: Engine,
+    release: Path,
+    language: Language,
+    *,
+    severity: str | None,
+    code: str | None,
+    first: int,
+    size: int,
 ) -> list[Problem]:
     """A page of the problems, the gravest first, then by code and IRI; `first` counts from 0."""
-    only = f"VALUES ?severity {{ {_CLASSES[severity]} }}" if severity else ""
-    exactly = f"FILTER(STR(?code) = {_quoted(code)})" if code else ""
-    rank = "IF(?severity = sh:Violation, 0, IF(?severity = sh:Warning, 1, 2))"
+    given = {"severity": severity, "code": code}
+    where = " AND ".join(f"{name} = :{name}" for name, value in given.items() if value) or "1"
+    asked = f"SELECT iri FROM problem WHERE {where} ORDER BY rowid LIMIT {size} OFFSET {first}"  # noqa: S608 - our names
+    with closing(opened(release)) as base:
+        iris = [_ref(iri) for (iri,) in base.execute(asked, {k: v for k, v in given.items() if v})]
     query = f"""SELECT ?problem ?p ?o ?about ?name {{
-        {{ SELECT DISTINCT ?problem ?severity ?code {{
-            {only} ?problem a cupola:Problem ; sh:resultSeverity ?severity ; cupola:problemCode ?code {exactly}
-          }} ORDER BY {rank} ?code STR(?problem) LIMIT {size} OFFSET {first} }}
+        VALUES ?problem {{ {" ".join(iris)} }}
         ?problem ?p ?o
         OPTIONAL {{ ?problem sh:focusNode ?about . ?about rdfs:label ?name }} }}"""
     return collect(select(engine, query), language)
@@ -179,8 +181,3 @@ def _ref(iri: str) -> str:
     if token is None:
         raise ValueError(f"no IRI: {iri!r}")
     return token
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
-    return f'"{escaped}"'

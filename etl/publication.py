@@ -380,7 +380,8 @@ def lay_down(
     base = settings.base
     with clock.stage("map"):
         subjects = [part.subjects(base) for part in parts]
-        publishable(found, subjects, base).write_parquet(work / "problems.parquet")
+        told = publishable(found, subjects, base)
+        told.write_parquet(work / "problems.parquet")
         quality, ontology = work / "quality.nq", work / "ontology.nq"
         mapping.write(mapping.load(_ETL / "quality.yml", base), work, quality)
         ontology.write_bytes(_named_graph(background(work, base).read_text(encoding="utf-8"), graph_of(ontology, base)))
@@ -392,7 +393,7 @@ def lay_down(
         graphs += [dumped(path, folder, base) for path in (quality, ontology)]
     with clock.stage("search"):
         listings = (listing for part in parts if (listing := part.listing()) is not None)
-        search.write(listings, folder / "search.sqlite")
+        search.write(listings, told, folder / "search.sqlite")
     found.write_parquet(folder / "problems.parquet")
     validate.shapes_graph(SHAPES).serialize(folder / "shapes.ttl", format="turtle", encoding="utf-8")
     (folder / "validation.ttl").write_bytes(b"\n".join(part.report for part in parts))

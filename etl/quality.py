@@ -9,6 +9,7 @@ from typing import Final
 import polars as pl
 
 from etl import problems
+from etl.iris import encoded
 from etl.source import Source
 from etl.tables import subject_path
 
@@ -142,18 +143,30 @@ def publishable(found: pl.DataFrame, subjects: Iterable[pl.DataFrame], base: str
     kinds = problems.kinds()
     titles = {language: {code: kind.title[language] for code, kind in kinds.items()} for language in ("it", "en")}
     owner = pl.coalesce("record", "file", pl.lit("none"))
-    keyed = gathered(found).join(nodes, on=["source", "record"], how="left", maintain_order="left").with_columns(
-        source_key=pl.col("source").fill_null("none"),
-        owner=owner,
-        stem=pl.concat_str([pl.col("field"), pl.col("code")], separator=".", ignore_nulls=True),
+    keyed = (
+        gathered(found)
+        .join(nodes, on=["source", "record"], how="left", maintain_order="left")
+        .with_columns(
+            source_key=pl.col("source").fill_null("none"),
+            owner=owner,
+            stem=pl.concat_str([pl.col("field"), pl.col("code")], separator=".", ignore_nulls=True),
+        )
     )
     number = pl.int_range(1, pl.len() + 1).over("source_key", "owner", "stem")
-    return keyed.with_columns(
-        name=pl.when(number == 1).then(pl.col("stem")).otherwise(pl.format("{}-{}", "stem", number)),
-        focus=pl.coalesce("focus", pl.format("{}id/dataset/{}", pl.lit(base), "source_key")),
-        severity_iri=pl.format("http://www.w3.org/ns/shacl#{}", pl.col("severity").str.to_titlecase()),
-        component=pl.col("code").map_elements(_component, return_dtype=pl.String),
-        title_it=pl.col("code").replace_strict(titles["it"], default=None).fill_null(pl.col("message_it")),
-        title_en=pl.col("code").replace_strict(titles["en"], default=None).fill_null(pl.col("message_en")),
-        kind=pl.when(pl.col("code").is_in(list(kinds))).then(pl.col("code")),  # only these are in the SKOS scheme
-    ).drop("stem")
+    return (
+        keyed.with_columns(
+            name=pl.when(number == 1).then(pl.col("stem")).otherwise(pl.format("{}-{}", "stem", number)),
+            focus=pl.coalesce("focus", pl.format("{}id/dataset/{}", pl.lit(base), "source_key")),
+            severity_iri=pl.format("http://www.w3.org/ns/shacl#{}", pl.col("severity").str.to_titlecase()),
+            component=pl.col("code").map_elements(_component, return_dtype=pl.String),
+            title_it=pl.col("code").replace_strict(titles["it"], default=None).fill_null(pl.col("message_it")),
+            title_en=pl.col("code").replace_strict(titles["en"], default=None).fill_null(pl.col("message_en")),
+            kind=pl.when(pl.col("code").is_in(list(kinds))).then(pl.col("code")),  # only these are in the SKOS scheme
+        )
+        .with_columns(
+            iri=pl.format(
+                "{}id/problem/{}/{}/{}", pl.lit(base), *(encoded(pl.col(c)) for c in ("source_key", "owner", "name"))
+            )
+        )
+        .drop("stem")
+    )

@@ -32,15 +32,17 @@ _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 #: The columns of records the index is made of.
 ORIGINS: Final = tuple(dict.fromkeys(name for names in _COLUMNS.values() for name in names))
 _TYPES: Final = {"problems": "INTEGER"} | dict.fromkeys([c for c in _COLUMNS if c.endswith("_amount")], "REAL")
+_SEVERITIES: Final = {"violation": 0, "warning": 1, "info": 2}
 _TEXT: Final = ("title", "description", "cup", "local_code", "city", "bodies")
 
 
-def write(records: Iterable[pl.DataFrame], path: Path) -> int:
-    """Write search.sqlite from records (one table a source); gives the number of rows.
+def write(records: Iterable[pl.DataFrame], problems: pl.DataFrame, path: Path) -> int:
+    """Write search.sqlite from records (one table a source) and problems; gives the number of records.
 
-    A record table has the cleaned columns of its source (those missing are null), `path` (the operation's IRI after
-    `id/`), `source`, `bodies` (names, one text) and `problems` (how many). Amounts are in euro, as floating numbers:
-    they order lists; exact amounts are in the tables and the graphs.
+    A record table has the cleaned columns of its source (those missing are null), `path` (the IRI of what it is about,
+    after `id/`), `source`, `bodies` (names, one text) and `problems` (how many). Amounts are in euro, as floating
+    numbers: they order lists; exact amounts are in the tables and the graphs. `problems` is as quality.publishable has
+    it.
     """
     with closing(sqlite3.connect(path)) as base, base:
         columns = ", ".join(f"{name} {_TYPES.get(name, 'TEXT')}" for name in _COLUMNS)
@@ -52,6 +54,7 @@ def write(records: Iterable[pl.DataFrame], path: Path) -> int:
             _insert(base, table)
         base.execute("CREATE INDEX project_city ON project (city)")
         base.execute("CREATE INDEX project_cup ON project (cup)")
+        _insert_problems(base, problems)
         base.execute("INSERT INTO project_fts(project_fts) VALUES ('optimize')")
         count: int = base.execute("SELECT count(*) FROM project").fetchone()[0]
     return count
@@ -72,6 +75,31 @@ def _insert(base: sqlite3.Connection, table: pl.DataFrame) -> None:
         names = ["rowid", *columns]
         statement = f"INSERT INTO {target} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - our own names
         base.executemany(statement, numbered.select(names).iter_rows())
+
+
+def _insert_problems(base: sqlite3.Connection, problems: pl.DataFrame) -> None:
+    """The problems in the order they are shown: the gravest first, then by code and IRI; and how many of each kind."""
+    rank = pl.col("severity").replace_strict(_SEVERITIES, return_dtype=pl.Int64)
+    rows = problems.with_columns(rank=rank, number=pl.coalesce("occurrences", 1)).sort("rank", "code", "iri")
+    base.execute("CREATE TABLE problem (iri TEXT, severity TEXT, code TEXT)")
+    base.executemany("INSERT INTO problem VALUES (?, ?, ?)", rows.select("iri", "severity", "code").iter_rows())
+    base.execute("CREATE INDEX problem_of_kind ON problem (severity, code)")
+    titles = {
+        f"title_{language}": pl.when(pl.col(f"title_{language}").n_unique() == 1).then(
+            pl.col(f"title_{language}").first()
+        )
+        for language in ("it", "en")
+    }
+    kinds = rows.group_by("severity", "code").agg(
+        pl.len().alias("published"), pl.col("rank").first(), occurrences=pl.col("number").sum(), **titles
+    )
+    base.execute(
+        "CREATE TABLE problem_kind"
+        " (severity TEXT, code TEXT, published INTEGER, occurrences INTEGER, title_it TEXT, title_en TEXT)"
+    )
+    told = kinds.sort(["rank", "occurrences", "code"], descending=[False, True, False])
+    columns = ("severity", "code", "published", "occurrences", "title_it", "title_en")
+    base.executemany("INSERT INTO problem_kind VALUES (?, ?, ?, ?, ?, ?)", told.select(columns).iter_rows())
 
 
 def _polars(name: str) -> pl.DataType:
