@@ -1,10 +1,12 @@
 """How fast the mapping is beside Morph-KGC's, on the same tables, with the same quads.
 
     python -m benchmarks.mapping [--rows 50000] [--runs 3] [SHEET ...]
+    python -m benchmarks.mapping --release releases/current --source pnrr-payments [--runs 3]
 
 Sheets (default: examples/, and the real one in ../shared if it is there) are read as a build reads them; their
 tables are multiplied to the wanted number of operations, with codes and CUPs of their own (each CUP is shared by
-two operations). Both engines run as processes of their own, in turn; times are of whole processes, wall clock.
+two operations). With --release the tables are those a build made of a source, as they are. Both engines run as
+processes of their own, in turn; times are of whole processes, wall clock.
 """
 
 from __future__ import annotations
@@ -120,17 +122,28 @@ def main() -> None:
     told = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     told.add_argument("--rows", type=int, default=50_000, help="operations to map (default 50000)")
     told.add_argument("--runs", type=int, default=3, help="runs of each engine; medians are printed (default 3)")
+    told.add_argument("--release", type=Path, help="take the tables of --source from this release")
+    told.add_argument("--source", default="ponmetro", help="the source whose mapping is run (with --release)")
     told.add_argument("sheets", nargs="*", type=Path, help="sheets or folders to make the rows from")
     asked = told.parse_args()
     if not PEER.is_file():
         sys.exit(f"Morph-KGC is not there: {PEER} (requirements-peers.txt; or set CUPOLA_PEERS to its environment)")
-    rules = sources()["ponmetro"].mapping
+    if asked.source not in sources():
+        sys.exit(f"--source {asked.source}: there are {', '.join(sources())}")
+    rules = sources()[asked.source].mapping
     with tempfile.TemporaryDirectory(prefix="cupola-benchmark-") as temporary:
         folder = Path(temporary)
-        tables = multiplied(seed(asked.sheets or [path for path in SHEETS if path.exists()], folder), asked.rows)
+        if asked.release:
+            names = mapping.load(rules).tables
+            tables = {name: pl.read_parquet(asked.release / "tables" / f"{name}.parquet") for name in names}
+        else:
+            tables = multiplied(seed(asked.sheets or [path for path in SHEETS if path.exists()], folder), asked.rows)
         for name, table in tables.items():
             table.write_parquet(folder / f"{name}.parquet")
-            table.select(pl.exclude(pl.List(pl.String))).write_csv(folder / f"{name}.csv")
+            texts = table.select(pl.exclude(pl.List(pl.String))).with_columns(
+                pl.col(pl.Datetime).dt.to_string("%Y-%m-%dT%H:%M:%S%.f")
+            )
+            texts.write_csv(folder / f"{name}.csv")
         (folder / "mapping.ttl").write_text(mapping.translate(rules), encoding="utf-8")
         (folder / "config.ini").write_text(CONFIG.format(processes=os.cpu_count()), encoding="utf-8")
         ours, theirs = folder / "ours.nq", folder / "morph.nq"
@@ -143,7 +156,8 @@ def main() -> None:
         difference = different(ours, theirs)
         with ours.open("rb") as quads:
             triples = sum(block.count(b"\n") for block in iter(lambda: quads.read(1 << 20), b""))
-    print(f"{asked.rows} operations, {triples} triples, {size:.0f} MB of N-Quads; median of {asked.runs} runs")
+    rows = tables[asked.source].height
+    print(f"{rows} records of {asked.source}, {triples} triples, {size:.0f} MB of N-Quads; median of {asked.runs} runs")
     print(f"{'':10} {'seconds':>8} {'triples/s':>11} {'peak MB':>8}")
     for name, each in runs.items():
         seconds = statistics.median(one.seconds for one in each)

@@ -41,7 +41,12 @@ def register(real: Path, rows: int, target: Path) -> int:
             first = written // seed.height
             copies = pl.DataFrame({"copy": range(first, first + -(-AT_ONCE // seed.height))})
             number = (pl.col("copy") * different + rank.over("copy")).cast(pl.String).str.zfill(7)
-            piece = copies.join(seed, how="cross").with_columns(CUP=pl.col("CUP").str.head(8) + number)
+            own = pl.col("copy").cast(pl.String).str.zfill(7)  # codes a row refers to are of its own copy too
+            piece = copies.join(seed, how="cross").with_columns(
+                pl.col("CUP").str.head(8) + number,
+                pl.col("CUP_MASTER").str.head(8) + own,
+                pl.col("CUP_IN_RELAZIONE").str.head(8) + own + ";",
+            )
             piece = piece.drop("copy").head(rows - written)
             piece.write_csv(file, separator="|", include_header=not written)
             written += piece.height

@@ -219,7 +219,8 @@ def _validated(
 ) -> tuple[list[validate.Validation], pl.DataFrame, pl.Series]:
     """Validate what a source would publish: the reports, the problems, and the records to withhold.
 
-    What is too much for memory is mapped again and validated in shares.
+    What is too much for memory is mapped again and validated in shares. Where records share what is at fault, the first
+    is withheld; if the rest is still at fault, all of them: else one would be withheld at a time.
     """
     total = max(1, -(-written // SHARE))
     checks: list[validate.Validation] = []
@@ -230,9 +231,9 @@ def _validated(
     for number in range(total):
         share = frames if total == 1 else _share(frames, source, number, total)
         name = source.id if total == 1 else f"{source.id}:{number + 1}"
-        mapped = quads if total == 1 else None
+        mapped, again = quads if total == 1 else None, False
         while True:
-            told, checked = _checked(name, share, mapped, rules, source, settings, work, clock)
+            told, checked = _checked(name, share, mapped, again, rules, source, settings, work, clock)
             bad = told.filter(pl.col("severity") == "violation")["record"].drop_nulls().unique()
             if bad.is_empty():
                 break
@@ -240,7 +241,7 @@ def _validated(
             refused.extend(bad)
             without = bad.to_frame().lazy()
             share = {stem: frame.join(without, on="record", how="anti") for stem, frame in share.items()}
-            mapped = None
+            mapped, again = None, True
         found.append(told)
         checks.append(checked)
         progress(source.id, number + 1, total)
@@ -263,13 +264,17 @@ def _checked(
     name: str,
     tables: dict[str, pl.LazyFrame],
     mapped: Path | None,
+    again: bool,
     rules: mapping.Mapping,
     source: Source,
     settings: Settings,
     work: Path,
     clock: Clock,
 ) -> tuple[pl.DataFrame, validate.Validation]:
-    """The problems validation finds in tables, and all it says; `mapped` are their quads, if they are made already."""
+    """The problems validation finds in tables, and all it says; `mapped` are their quads, if they are made already.
+
+    When it is asked `again`, every record that shares what is at fault is held to account.
+    """
     if mapped is None:
         mapped = work / "share.nq"
         with clock.stage("map"):
@@ -278,11 +283,19 @@ def _checked(
         shapes, ontology = validate.shapes_graph(SHAPES), [background(work, settings.base)]
         checked = validate.validate(name, [mapped], shapes, ontology, settings.validator)
         focus = checked.results.select(iri="focus").unique()
-        owners = mapping.subjects(rules, tables).join(focus.lazy(), on="iri", how="semi").collect()
+        # In the order of the tables: of several records that share what is at fault, the first is held to account.
+        owners = (
+            mapping.subjects(rules, tables).join(focus.lazy(), on="iri", how="semi", maintain_order="left").collect()
+        )
         members = owners.lazy().select("record").unique()
         about = {stem: frame.join(members, on="record", how="semi") for stem, frame in tables.items()}
         wanted = {stem: about[stem].collect() for stem in (source.id, f"{source.id}-readings") if stem in about}
-        return shacl_problems(checked.results, owners, wanted, source.id), checked
+        told = shacl_problems(checked.results, owners, wanted, source.id)
+        if again and (faults := checked.results.filter(pl.col("severity") == "violation")).height:
+            others = checked.results.filter(pl.col("severity") != "violation")
+            every = shacl_problems(faults, owners, wanted, source.id, every_owner=True)
+            told = problems.together([every, shacl_problems(others, owners, wanted, source.id)])
+        return told, checked
 
 
 def _validator(checks: Sequence[validate.Validation]) -> dict[str, Any]:

@@ -51,12 +51,19 @@ def field_name(path: str | None) -> str | None:
 
 
 def shacl_problems(
-    results: pl.DataFrame, subjects: pl.DataFrame, tables: Mapping[str, pl.DataFrame], source: str
+    results: pl.DataFrame,
+    subjects: pl.DataFrame,
+    tables: Mapping[str, pl.DataFrame],
+    source: str,
+    every_owner: bool = False,
 ) -> pl.DataFrame:
-    """Results of validation as problems, each with the record its focus node came from and the place it was read."""
-    owners = (
-        subjects.select("iri", "record").unique(maintain_order=True).unique("iri", keep="first", maintain_order=True)
-    )
+    """Results of validation as problems, each with the record its focus node came from and the place it was read.
+
+    Of several records that share the node the first is held to account, or every one of them.
+    """
+    owners = subjects.select("iri", "record").unique(maintain_order=True)
+    if not every_owner:
+        owners = owners.unique("iri", keep="first", maintain_order=True)
     record_files = tables[source].select("record", "file", row="place")
     readings = tables.get(f"{source}-readings", _NO_READINGS)
     read_at = readings.unique(["record", "field"], keep="first", maintain_order=True)

@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +100,14 @@ class Mapping:
 
 def load(path: Path, base: str = iris.DEFAULT_BASE) -> Mapping:
     """Read a mapping file and put the deployment's base in its IRIs; raises MappingError."""
+    return _load(path, _text(path), base)
+
+
+@lru_cache(maxsize=32)  # by its text: a process that builds again, or builds several sources, reads each once
+def _load(path: Path, text: str, base: str) -> Mapping:
+    told = _yaml(path, text)
     graph = Graph()
-    graph.parse(data=translate(path), format="turtle")
-    told = _yaml(path)
+    graph.parse(data=_translated(path, told), format="turtle")
     order = list(told["mappings"])
     found: list[tuple[int, int, str, Node]] = []
     for node in graph.subjects(RDF.type, RR.TriplesMap):
@@ -118,15 +124,19 @@ def load(path: Path, base: str = iris.DEFAULT_BASE) -> Mapping:
 
 def translate(path: Path) -> str:
     """The mapping file as RML in Turtle, with the IRIs as written; a MappingError gives yatter's reason."""
-    told = _yaml(path)
+    return _translated(path, _yaml(path, _text(path)))
+
+
+def _translated(path: Path, told: dict[str, Any]) -> str:
     prefixes = told.get("prefixes") or {}
-    told["mappings"] = {name: _expanded(body, prefixes) for name, body in told["mappings"].items()}
-    told.setdefault("prefixes", {})  # without it yatter would use those of the file it read before
+    written_out = {name: _expanded(body, prefixes) for name, body in told["mappings"].items()}
+    # Without prefixes yatter would use those of the file it read before; what it is given, it changes.
+    given = copy.deepcopy({"prefixes": {}, **told, "mappings": written_out})
     logger = logging.getLogger("yatter.constants")
     heard = _Heard()
     handlers, logger.handlers, logger.propagate = logger.handlers, [heard], False
     try:
-        rml = yatter.translate(copy.deepcopy(told))
+        rml = yatter.translate(given)
     except Exception as error:  # yatter raises whatever happens to it: KeyError, TypeError, Exception, …
         reason = f"{type(error).__name__}: {error}"
         raise MappingError(f"{path}: yatter can't translate it: {reason}") from error
@@ -148,11 +158,16 @@ class _Heard(logging.Handler):
         self.errors.append(" ".join(record.getMessage().removeprefix("ERROR: ").split()))
 
 
-def _yaml(path: Path) -> dict[str, Any]:
+def _text(path: Path) -> str:
     try:
-        told = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise MappingError(f"{path}: can't be read: {error}") from error
+
+
+def _yaml(path: Path, text: str) -> dict[str, Any]:
+    try:
+        told = YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
         raise MappingError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(told, dict) or not isinstance(told.get("mappings"), dict) or not told["mappings"]:

@@ -46,11 +46,19 @@ def cupola() -> Cupola:
     """Run the installed `cupola` command: `cupola("build", path, cwd=folder)`; gives exit code and output as text."""
     command = Path(sys.executable).with_name("cupola")
 
-    def run(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str | Path, cwd: Path | None = None, timeout: float = 120, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         whole: Sequence[str | Path] = [command, *arguments]
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("CUPOLA_")}
         return subprocess.run(
-            whole, cwd=cwd, env={**inherited, **environment}, capture_output=True, text=True, timeout=120, check=False
+            whole,
+            cwd=cwd,
+            env={**inherited, **environment},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
         )
 
     return run

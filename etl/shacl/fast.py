@@ -8,16 +8,17 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
 import polars as pl
 import shacl_rust
 from rdflib import Graph, URIRef
 from rdflib.namespace import RDFS, SH
 
-from etl.shacl import FOUND, Subclass, path_text, spoken
+from etl.shacl import FOUND, Spoken, Subclass, path_text, spoken
 
 NAME: Final = "shacl-rust"
 VERSION: Final = version("shacl-rust")
@@ -29,6 +30,7 @@ class Failed(Exception):
 
 def found(quads: Sequence[Path], shapes: Graph, subclasses: Iterable[Subclass] = ()) -> pl.DataFrame:
     """What shacl-rust finds in N-Quads files, taken as one graph. Raises Failed when it cannot say."""
+    told = _told(shapes)
     hierarchy = "".join(f"<{below}> <{RDFS.subClassOf}> <{above}> .\n" for below, above in subclasses)
     with ExitStack() as opened:
         files: list[IO[bytes]] = [
@@ -38,7 +40,7 @@ def found(quads: Sequence[Path], shapes: Graph, subclasses: Iterable[Subclass] =
         try:
             report = shacl_rust.validate_file(
                 _Chain(files),
-                io.BytesIO(shapes.serialize(format="nt", encoding="utf-8")),
+                io.BytesIO(told.text),
                 data_format="nq",
                 shapes_format="nt",
                 experimental_index=True,
@@ -47,27 +49,43 @@ def found(quads: Sequence[Path], shapes: Graph, subclasses: Iterable[Subclass] =
             raise
         except BaseException as error:  # a panic of Rust is no Exception
             raise Failed(f"{type(error).__name__}: {error}") from error
-    # It gives messages without their language, and paths in words of its own: both are taken from the shape.
-    words = {f"<{shape}>": spoken(shapes.objects(shape, SH.message)) for shape in shapes.subjects(SH.message)}
-    paths = {
-        f"<{shape}>": path_text(shapes, path)
-        for shape, path in shapes.subject_objects(SH.path)
-        if isinstance(shape, URIRef)
-    }
-    return pl.DataFrame([_row(result, words, paths) for result in report["results"]], FOUND, orient="row")
+    return pl.DataFrame([_row(result, told) for result in report["results"]], FOUND, orient="row")
 
 
-def _row(result: dict[str, Any], words: dict[str, Any], paths: dict[str, str]) -> tuple[str | None, ...]:
+class _Told(NamedTuple):
+    """Shapes as N-Triples, and what each says and looks at: the engine gives messages without their language, and
+    paths in words of its own, so both are taken from the shape.
+    """
+
+    text: bytes
+    words: dict[str, Spoken | None]
+    paths: dict[str, str]
+
+
+@lru_cache(maxsize=4)  # as `named`: the same shapes are for many files
+def _told(shapes: Graph) -> _Told:
+    return _Told(
+        text=shapes.serialize(format="nt", encoding="utf-8"),
+        words={f"<{shape}>": spoken(shapes.objects(shape, SH.message)) for shape in shapes.subjects(SH.message)},
+        paths={
+            f"<{shape}>": path_text(shapes, path)
+            for shape, path in shapes.subject_objects(SH.path)
+            if isinstance(shape, URIRef)
+        },
+    )
+
+
+def _row(result: dict[str, Any], told: _Told) -> tuple[str | None, ...]:
     shape = result["sourceShape"]
     own = next(iter(result.get("messages", ())), None)
     return (
         result["focusNode"],
-        paths.get(shape, result.get("resultPath")),  # of a closed shape, the predicate it does not allow
+        told.paths.get(shape, result.get("resultPath")),  # of a closed shape, the predicate it does not allow
         result["severity"],
         result["sourceConstraintComponent"],
         shape,
         result.get("value"),
-        *(words.get(shape) or (own, own)),
+        *(told.words.get(shape) or (own, own)),
     )
 
 

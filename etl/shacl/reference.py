@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,13 @@ def found(
     quads: Sequence[Path], shapes: Graph, subclasses: Iterable[Subclass] = (), needed: Needed | None = None
 ) -> pl.DataFrame:
     """What pySHACL finds in N-Quads files, taken as one graph; `needed` leaves the other statements out."""
+    return table(report(quads, shapes, subclasses, needed))
+
+
+def report(
+    quads: Sequence[Path], shapes: Graph, subclasses: Iterable[Subclass] = (), needed: Needed | None = None
+) -> Graph:
+    """The standard report of what pySHACL finds."""
     data = Graph(bind_namespaces="none")
     for path in quads:
         for quad in ox.parse(path=str(path), format=ox.RdfFormat.N_QUADS):
@@ -33,9 +41,14 @@ def found(
                 data.add((_term(quad.subject), _term(quad.predicate), _term(quad.object)))
     for below, above in subclasses:
         data.add((URIRef(below), RDFS.subClassOf, URIRef(above)))
-    _, report, text = pyshacl.validate(data, shacl_graph=_with_whole_ends(shapes))
-    if not isinstance(report, Graph):
+    _, told, text = pyshacl.validate(data, shacl_graph=_with_whole_ends(shapes))
+    if not isinstance(told, Graph):
         raise TypeError(f"pySHACL gave no report graph: {text}")
+    return told
+
+
+def table(report: Graph) -> pl.DataFrame:
+    """The results of a standard report, a row each."""
     return pl.DataFrame([_row(report, result) for result in report.objects(None, SH.result)], FOUND, orient="row")
 
 
@@ -56,6 +69,7 @@ def _row(report: Graph, result: Node) -> tuple[str | None, ...]:
     )
 
 
+@lru_cache(maxsize=4)  # as `named`: the same shapes are for many files
 def _with_whole_ends(shapes: Graph) -> Graph:
     """The shapes with patterns that mean to Python what they mean to XPath: `$` is the very end.
 

@@ -90,9 +90,9 @@ def trust() -> dict[str, Any]:
 
 def split(shapes: Graph, quads: Sequence[Path]) -> Split:
     """Divide shapes, which all have names, between the two engines, for the data in N-Quads files."""
-    parts, doubts = _judged(shapes)
+    parts, doubts, typed = _judged(shapes)
     sound = [part for part in parts if not doubts[part]]
-    kinds = _kinds(quads, {str(p) for part in sound for _, p in _typed(shapes, part)})
+    kinds = _kinds(quads, typed)
     doubts = doubts | {part: sorted(set(_doubts_of_data(shapes, part, kinds))) for part in sound}
     given_back = [part for part in parts if doubts[part]]
     if not given_back:
@@ -107,10 +107,11 @@ def split(shapes: Graph, quads: Sequence[Path]) -> Split:
 
 
 @lru_cache(maxsize=4)
-def _judged(shapes: Graph) -> tuple[list[_Part], dict[_Part, list[str]]]:
-    """The parts of the shapes, and what is doubtful of each, whatever the data."""
+def _judged(shapes: Graph) -> tuple[list[_Part], dict[_Part, list[str]], set[str]]:
+    """The parts of the shapes, what is doubtful of each whatever the data, and the predicates whose data decide."""
     parts = list(_parts(shapes))
-    return parts, {part: sorted(set(_doubts(shapes, part))) for part in parts}
+    doubts = {part: sorted(set(_doubts(shapes, part))) for part in parts}
+    return parts, doubts, {str(p) for part in parts if not doubts[part] for _, p in _typed(shapes, part)}
 
 
 # --- the parts of shapes -----------------------------------------------------------------------------------------

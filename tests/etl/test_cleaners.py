@@ -420,7 +420,7 @@ GOOD = ["-", "n/d", "1", "01", "001272", "2022", "99999000013", "B31C20999990006
 ROWS = st.lists(
     st.dictionaries(st.sampled_from([n for n in ALL.fields if n != "key"]), st.sampled_from(GOOD) | st.text()),
     min_size=1,
-    max_size=6,
+    max_size=4,
 )
 
 

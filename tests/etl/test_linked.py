@@ -87,14 +87,14 @@ def test_one_bad_file_is_told_and_the_rest_is_published(
 ) -> None:
     written(tmp_path, text)
     written(tmp_path, GOOD.replace("graph/one", "graph/other"), "good.trig")
-    built = pipeline.build([tmp_path], Settings(releases=tmp_path / "releases"))
+    built = pipeline.build([tmp_path], Settings(releases=tmp_path / "releases", index=False))
     assert built.problems.select("code", "file").rows() == [(code, "lots.trig")]
     assert [source["id"] for source in built.manifest["sources"]] == ["other"]
 
 
 def test_a_warning_is_about_its_resource_and_counted_with_its_graph(tmp_path: Path) -> None:
     written(tmp_path, GOOD.replace("10.50", "10.50 , 12.00"))  # two sources may say two amounts of one lot
-    built = pipeline.build([tmp_path], Settings(releases=tmp_path / "releases"))
+    built = pipeline.build([tmp_path], Settings(releases=tmp_path / "releases", index=False))
     assert built.problems.select("severity", "source", "record").rows() == [("warning", "one", "lot/Z99999901A")]
     assert [source["problems"] for source in built.manifest["sources"]] == [1]
     quality = ox.parse(
@@ -107,7 +107,7 @@ def test_a_warning_is_about_its_resource_and_counted_with_its_graph(tmp_path: Pa
 def test_two_files_of_one_graph_are_not_merged(tmp_path: Path) -> None:
     written(tmp_path, GOOD, "a.trig")
     written(tmp_path, ABOUT + LOT.format(cig="Z99999902B", amount="3"), "b.trig")
-    built = pipeline.build([tmp_path], Settings(releases=tmp_path / "releases"))
+    built = pipeline.build([tmp_path], Settings(releases=tmp_path / "releases", index=False))
     assert built.problems.select("code", "file").rows() == [("linked.graph-taken", "b.trig")]
 
 
@@ -115,7 +115,7 @@ def test_two_files_of_one_graph_are_not_merged(tmp_path: Path) -> None:
 def test_a_graph_of_cupola_s_own_is_not_taken(name: str, tmp_path: Path) -> None:
     written(tmp_path, GOOD.replace("graph/one", f"graph/{name}"))
     with pytest.raises(pipeline.NothingToPublish) as nothing:
-        pipeline.build([tmp_path], Settings(releases=tmp_path / "releases"))
+        pipeline.build([tmp_path], Settings(releases=tmp_path / "releases", index=False))
     assert nothing.value.problems["code"].to_list() == ["linked.graph-taken"]
 
 

@@ -63,7 +63,7 @@ def store(rows: list[dict[str, Any]], shared: Path, tmp_path_factory: pytest.Tem
     """All that is published of the files the pilot is made of."""
     assert rows
     built = pipeline.build(
-        [shared / "data" / file for file in FILES], Settings(releases=tmp_path_factory.mktemp("pilot"))
+        [shared / "data" / file for file in FILES], Settings(releases=tmp_path_factory.mktemp("pilot"), index=False)
     )
     store = ox.Store()
     for dump in sorted((built.folder / "data").glob("*.nq.gz")):

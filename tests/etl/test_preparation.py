@@ -14,8 +14,8 @@ from etl.settings import Settings
 SOURCES = Path(__file__).parent / "sources"
 
 
-def built(paths: list[Path], releases: Path, **settings: bool) -> pipeline.Built:
-    return pipeline.build(paths, Settings(releases=releases, index=False, **settings))
+def built(paths: list[Path], releases: Path, publish_persons: bool = True) -> pipeline.Built:
+    return pipeline.build(paths, Settings(releases=releases, index=False, publish_persons=publish_persons))
 
 
 def files(name: str) -> list[Path]:

@@ -174,7 +174,7 @@ def test_any_texts_come_through_json_as_they_are(tmp_path: Path, rows: list[tupl
 def test_rows_become_lots_tied_to_their_projects(tmp_path: Path) -> None:
     text = CSV + "B44D19999990005,Z99999901A\n B31C20999990006 ,z99999901a\nX,Z99999901A\nB44D19999990005,12\n,\n"
     (tmp_path / "cup_cig.csv").write_text(text.replace("\n", ",x\n").replace("CIG,x", "CIG,nota"), encoding="utf-8")
-    built = pipeline.build([tmp_path], Settings(releases=tmp_path / "releases"))
+    built = pipeline.build([tmp_path], Settings(releases=tmp_path / "releases", index=False))
     (source,) = built.manifest["sources"]
     assert (source["form"], source["read"], source["published"]) == ("table", 7, 3)
     told = built.problems.select("code", "place").rows()
@@ -198,13 +198,13 @@ def test_rows_become_lots_tied_to_their_projects(tmp_path: Path) -> None:
 def test_a_table_without_a_column_it_needs_is_withheld_whole(tmp_path: Path) -> None:
     (tmp_path / "cup_cig.csv").write_text("CUP\nB31C20999990006\n", encoding="utf-8")
     with pytest.raises(pipeline.NothingToPublish) as nothing:
-        pipeline.build([tmp_path], Settings(releases=tmp_path / "releases"))
+        pipeline.build([tmp_path], Settings(releases=tmp_path / "releases", index=False))
     assert nothing.value.problems["code"].to_list() == ["table.missing-column"]
 
 
 def test_the_pairs_of_the_authority_are_all_published(shared: Path, tmp_path: Path) -> None:
     built = pipeline.build(
-        [shared / "data" / "anac" / "cup_cig_padigitale.json"], Settings(releases=tmp_path / "releases")
+        [shared / "data" / "anac" / "cup_cig_padigitale.json"], Settings(releases=tmp_path / "releases", index=False)
     )
     (source,) = built.manifest["sources"]
     assert (source["read"], source["published"], built.problems.height) == (677, 677, 0)

@@ -201,6 +201,6 @@ def test_the_manifest_names_the_engines(
     built = cupola("build", examples / "BA1.1.1.c.txt", "--releases", tmp_path)
     assert built.returncode == 0, built.stderr
     manifest = json.loads((tmp_path / "current" / "manifest.json").read_text(encoding="utf-8"))
-    expected = {"source": "ponmetro", "engine": fast.NAME, "version": fast.VERSION, "fell_back": []}
-    assert manifest["validators"] == [expected]
+    told = {"engine": fast.NAME, "version": fast.VERSION, "fell_back": []}
+    assert manifest["validators"] == [{"source": "ponmetro", **told}, {"source": "links", **told}]
     assert manifest["versions"][fast.NAME] == fast.VERSION

@@ -60,6 +60,8 @@ def consistent(*graphs: Graph, memory: int = 1500) -> bool:
         command: list[str | Path] = [
             "java",
             f"-Xmx{memory}M",
+            "-XX:+UseSerialGC",  # each question is a short run: Java's own threads would cost more than they give
+            "-XX:TieredStopAtLevel=1",
             "-cp",
             jar,
             "org.semanticweb.HermiT.cli.CommandLine",

@@ -13,15 +13,13 @@ from pathlib import Path
 
 import pyshacl
 import pytest
-from rdflib import DCAT, RDF, RDFS, SH, Graph, Literal, URIRef
+from rdflib import DCAT, RDF, SH, Graph, Literal, URIRef
 from rdflib.collection import Collection
 from rdflib.term import Node
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
+from tests.shapes.cases import INVALID, ROOT, VALID, background, report, shapes
+
 SHAPE_FILES = sorted((ROOT / "shapes").glob("*.ttl"))
-VALID = sorted(HERE.glob("*/valid.*.ttl"))
-INVALID = sorted(HERE.glob("*/invalid.*.ttl"))
 EXPECT = re.compile(r"# expect: path=(\S+) component=(\w+) severity=(\w+)\n")
 
 #: The SHACL parameters our shapes use, and the component each belongs to.
@@ -57,45 +55,12 @@ Result = tuple[str, str, str]
 
 
 @cache
-def shapes() -> Graph:
-    """All shapes as one graph."""
-    graph = Graph()
-    for file in SHAPE_FILES:
-        graph.parse(file, format="turtle")
-    return graph
-
-
-@cache
 def ontology() -> Graph:
     """Our ontology."""
     graph = Graph()
-    for file in sorted((ROOT / "ontology").glob("*.ttl")):
+    for file in background():
         graph.parse(file, format="turtle")
     return graph
-
-
-@cache
-def hierarchy() -> Graph:
-    """Which classes lie under others: all that SHACL looks at of the ontology, the background of every validation."""
-    graph = Graph()
-    for triple in ontology().triples((None, RDFS.subClassOf, None)):
-        graph.add(triple)
-    return graph
-
-
-@cache
-def neighbours() -> Graph:
-    """What the cases link to."""
-    return Graph().parse(HERE / "neighbours.ttl", format="turtle")
-
-
-@cache
-def report(case: Path) -> tuple[Graph, Graph]:
-    """The case, and the validation report on it and its neighbours."""
-    data = Graph().parse(case, format="turtle")
-    _, results, text = pyshacl.validate(neighbours() + data, shacl_graph=shapes(), ont_graph=hierarchy())
-    assert isinstance(results, Graph), text
-    return data, results
 
 
 def local(node: Node | None) -> str:
@@ -137,7 +102,7 @@ def name(case: Path) -> str:
 
 @pytest.mark.parametrize("case", VALID, ids=name)
 def test_sound_data_conforms(case: Path) -> None:
-    _, results = report(case)
+    results = report(case)
     assert not list(results.subjects(RDF.type, SH.ValidationResult)), results.serialize()
 
 
@@ -146,7 +111,7 @@ def test_a_fault_is_found_where_it_is_with_its_severity(case: Path) -> None:
     expected: set[Result] = {
         (path, component, severity) for path, component, severity in EXPECT.findall(case.read_text(encoding="utf-8"))
     }
-    data, results = report(case)
+    data, results = Graph().parse(case, format="turtle"), report(case)
     found: set[Result] = {
         (
             path_text(results, results.value(result, SH.resultPath), data),
@@ -161,7 +126,7 @@ def test_a_fault_is_found_where_it_is_with_its_severity(case: Path) -> None:
 
 @pytest.mark.parametrize("case", INVALID, ids=name)
 def test_a_result_speaks_italian_and_english(case: Path) -> None:
-    _, results = report(case)
+    results = report(case)
     for result in results.subjects(RDF.type, SH.ValidationResult):
         languages = sorted(getattr(m, "language", None) or "-" for m in results.objects(result, SH.resultMessage))
         assert languages == ["en", "it"], results.value(result, SH.sourceShape)
@@ -170,7 +135,7 @@ def test_a_result_speaks_italian_and_english(case: Path) -> None:
 def test_every_constraint_has_an_invalid_case() -> None:
     hit = {
         (results.value(result, SH.sourceShape), results.value(result, SH.sourceConstraintComponent))
-        for _, results in map(report, INVALID)
+        for results in map(report, INVALID)
         for result in results.subjects(RDF.type, SH.ValidationResult)
     }
     assert {(shape, component) for shape, found in constrained().items() for component in found} == hit

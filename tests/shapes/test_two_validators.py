@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,22 @@ import pytest
 from rdflib import Graph
 
 from etl import validate
-from etl.shacl import fast, named, reference, subclasses, trust
+from etl.shacl import fast, named, reference, trust
+from tests.shapes.cases import (
+    INVALID,
+    ROOT,
+    VALID,
+    background,
+    hierarchy,
+    quads,
+    report,
+    shapes,
+    shapes_with_names,
+    with_neighbours,
+)
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-CASES = sorted(HERE.glob("*/*valid.*.ttl"))
+CASES = sorted([*VALID, *INVALID])
 PROBES: dict[str, dict[str, Any]] = tomllib.loads((HERE / "probes.toml").read_text(encoding="utf-8"))
 PREFIXES = "".join(
     f"@prefix {name}: <{iri}> .\n"
@@ -43,33 +53,6 @@ PREFIXES = "".join(
 XSD = "http://www.w3.org/2001/XMLSchema#"
 
 
-@cache
-def shapes() -> Graph:
-    return validate.shapes_graph(ROOT / "shapes")
-
-
-@cache
-def shapes_with_names() -> Graph:
-    return named(shapes())
-
-
-@cache
-def background() -> tuple[Path, ...]:
-    return tuple(sorted((ROOT / "ontology").glob("*.ttl")))
-
-
-def quads(folder: Path, *texts: str) -> Path:
-    """Turtle texts as one N-Quads file."""
-    path = folder / "data.nq"
-    graph = ox.NamedNode("urn:graph")
-    with path.open("wb") as file:
-        for text in texts:
-            triples = ox.parse(text, format=ox.RdfFormat.TURTLE)
-            found = (ox.Quad(t.subject, t.predicate, t.object, graph) for t in triples)
-            ox.serialize(found, file, format=ox.RdfFormat.N_QUADS)
-    return path
-
-
 def rows(found: pl.DataFrame, columns: int = 8) -> set[tuple[str | None, ...]]:
     """Results as a set; the first six columns are without the messages."""
     return {row[:columns] for row in found.iter_rows()}
@@ -80,9 +63,9 @@ def rows(found: pl.DataFrame, columns: int = 8) -> set[tuple[str | None, ...]]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.stem}")
 def test_both_find_the_same_in_a_shape_case(case: Path, tmp_path: Path) -> None:
-    data = quads(tmp_path, *(path.read_text(encoding="utf-8") for path in (HERE / "neighbours.ttl", case)))
-    classes = subclasses(background())
-    ours, theirs = (rows(engine.found([data], shapes_with_names(), classes)) for engine in (fast, reference))
+    data = tmp_path / "data.nq"
+    data.write_bytes(with_neighbours(case))
+    ours, theirs = rows(fast.found([data], shapes_with_names(), hierarchy())), rows(reference.table(report(case)))
     if ours != theirs:  # then it must be something a build does not leave to the fast engine
         fell_back = {each.part for each in trust.split(shapes_with_names(), [data]).fallbacks}
         assert {str(row[4]).strip("<>") for row in ours ^ theirs} <= fell_back
