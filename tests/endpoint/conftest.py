@@ -67,6 +67,11 @@ def build_release(releases: Path, name: str = "2026-01-02T030405Z", *, merged: b
         for row in rows:
             base.execute(f"INSERT INTO project VALUES ({', '.join('?' * len(row))})", list(row.values()))
         base.execute(f"INSERT INTO project_fts(rowid, {text}) SELECT rowid, {text} FROM project")
+        base.execute("CREATE TABLE problem (iri TEXT, severity TEXT, code TEXT)")
+        kind = "severity, code, published INTEGER, occurrences INTEGER, title_it, title_en"
+        base.execute(f"CREATE TABLE problem_kind ({kind})")
+        base.execute("INSERT INTO problem VALUES (?, 'warning', 'date.odd')", [f"{BASE}id/problem/prova/1"])
+        base.execute("INSERT INTO problem_kind VALUES ('warning', 'date.odd', 1, 1, NULL, NULL)")
     base.close()
     (folder / "catalog.ttl").write_text(
         f"@prefix dcat: <http://www.w3.org/ns/dcat#> .\n<{BASE}catalog> a dcat:Catalog .\n"

@@ -23,7 +23,7 @@ COMPOSED = re.compile(
     r"(month|term|topic|field|role|place|sort|format|nav)\..*|error\.\d+|home\.(operations|cups|triples|problems)\.(one|many)"
     r"|problem\.(violation|warning|info)(_plural|_note)?|projects\.(city|region|source|any_.*)"
     r"|projects\.(programmed|admitted|committed|disbursed)"
-    r"|operation\.(programmed|admitted|committed|disbursed|total_funding|total_payments)(_note)?"
+    r"|operation\.(programmed|admitted|committed|disbursed|total_funding|total_payments|granted)(_note)?"
     r"|operation\.(programme|action|thematic_area|official|opencup|documents)|project\.(contracts|disagreements)"
     r"|inverse\..*|ontology\.(classes|(object|datatype|other)_properties|individuals|schemes|in_(it|en)|checked_(by|on))"
     r"|sparql\.(table|result|running|rows_one|rows_many|failed|unreachable|shown_rows)"
