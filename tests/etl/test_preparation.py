@@ -30,7 +30,7 @@ def test_a_table_cut_in_pieces_gives_the_same_statements_and_problems(
 ) -> None:
     whole = built(files(name), tmp_path / "whole")
     monkeypatch.setattr(tabular, "BATCH", 3)
-    monkeypatch.setattr(preparation, "SHARE", 40)
+    monkeypatch.setattr(preparation, "SHARE", 120)
     pieces = built(files(name), tmp_path / "pieces")
     dump = f"data/{name}.nq.gz"
     assert (pieces.folder / dump).read_bytes() == (whole.folder / dump).read_bytes()
