@@ -29,7 +29,7 @@ from endpoint.dossier import dossier
 from endpoint.dossier import text as dossier_text
 from endpoint.dossier.many import summaries
 from endpoint.release import NoRelease
-from etl import changes, cup, linked, lists, live, pipeline, preparation, publication, release, tabular, telling
+from etl import changes, collection, cup, linked, lists, live, parts, pipeline, preparation, release, tabular, telling
 from etl.comparisons import ComparisonError
 from etl.mapping import MappingError
 from etl.problems import Unusable
@@ -202,7 +202,10 @@ def serve(releases: Path | None, host: str | None, port: int | None) -> None:
         folder = release.find(chosen.releases)
     except release.ReleaseError as error:
         _fail(f"{error}. Build one first: cupola build")
-    if not chosen.remote_endpoint and not release.manifest(folder)["index"]:
+    told = release.manifest(folder)
+    if told.get("format") != release.FORMAT:
+        _fail(f"{folder} was built by another version of Cupola: build it again (cupola build)")
+    if not chosen.remote_endpoint and not told["index"]:
         _fail(f"{folder} was built without an index: set remote_endpoint to a store that has it, or index = true")
     try:
         server.run(chosen, on_ready=lambda url: _invite(url, folder))
@@ -328,7 +331,7 @@ def diff(old: str, new: str, releases: Path | None, statements: bool, as_json: b
             click.echo(f"{'-' if row['change'] == 'removed' else '+'} {row['subject']} {row['statement']}")
         err.print(f"{found.height} statements differ")
     else:
-        telling.changes(found, err)
+        telling.changes(found, out, err)
     sys.exit(PROBLEMS if found.height else OK)
 
 
@@ -467,7 +470,7 @@ def _check_sheet(path: Path, source_id: str | None, as_json: bool) -> int:
     return PROBLEMS if (found["severity"] != "info").any() else OK
 
 
-def _check_linked(item: preparation.Input, chosen: etl.settings.Settings, as_json: bool) -> int:
+def _check_linked(item: collection.Input, chosen: etl.settings.Settings, as_json: bool) -> int:
     """What a file of linked data holds, graph by graph, and what is wrong with it."""
     with tempfile.TemporaryDirectory() as work:
         ready = preparation.prepare_linked(item, set(), chosen, Path(work))
@@ -488,7 +491,7 @@ def _check_linked(item: preparation.Input, chosen: etl.settings.Settings, as_jso
 SHOWN = 300_000
 
 
-def _show_sheet(path: Path, ready: publication.Prepared) -> None:
+def _show_sheet(path: Path, ready: parts.Prepared) -> None:
     table = Table("field", "read as", "at", box=None, title=f"What was read from {path}", title_justify="left")
     for row in ready.readings.iter_rows(named=True):
         table.add_row(row["field"], Text(row["raw"] if len(row["raw"]) < 90 else row["raw"][:87] + "…"), row["place"])

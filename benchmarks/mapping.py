@@ -25,8 +25,9 @@ from pathlib import Path
 import polars as pl
 
 from etl import mapping, pipeline
-from etl.preparation import collect, prepare, silent
-from etl.publication import Clock
+from etl.clock import Clock
+from etl.collection import collect, silent
+from etl.preparation import prepare
 from etl.settings import Settings
 from etl.source import sources
 

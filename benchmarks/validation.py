@@ -28,11 +28,11 @@ from etl.source import sources
 VALIDATE = """
 import sys, time
 from pathlib import Path
-from etl import publication, validate
+from etl import gate, validate
 quads, out = Path(sys.argv[2]), Path(sys.argv[3])
 start, begun = time.perf_counter(), time.process_time()
-ontology = sorted(publication.ONTOLOGY.glob("*.ttl"))
-found = validate.validate("benchmark", [quads], validate.shapes_graph(publication.SHAPES), ontology, sys.argv[1])
+ontology = sorted(gate.ONTOLOGY.glob("*.ttl"))
+found = validate.validate("benchmark", [quads], validate.shapes_graph(gate.SHAPES), ontology, sys.argv[1])
 assert not found.validator["fell_back"], found.validator["fell_back"]
 out.write_bytes(found.report)
 out.with_suffix(".seconds").write_text(f"{time.perf_counter() - start} {time.process_time() - begun}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from datetime import date
 from importlib.resources import files
@@ -12,19 +10,14 @@ from typing import Final
 
 import polars as pl
 
-from etl import link, mapping, validate
-from etl.publication import LINKS, SHAPES, Clock, Crossing, Part, Prepared, Reused, background
+from etl import gate, link, mapping
+from etl.clock import Clock
+from etl.parts import LINKS, Crossing, Part, Prepared, Reused
 from etl.quality import shacl_problems
 from etl.settings import Settings
 from etl.source import sources
 
 _RULES: Final = Path(str(files("etl"))) / "link.yml"
-
-
-def fingerprint(parts: Sequence[Part], settings: Settings) -> str:
-    """The checksum of all that is crossed, and how."""
-    told = [sorted(part.fingerprint for part in parts), sorted(settings.complete)]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def cross(parts: Sequence[Part], settings: Settings, work: Path, clock: Clock) -> Crossing:
@@ -51,8 +44,7 @@ def cross(parts: Sequence[Part], settings: Settings, work: Path, clock: Clock) -
         rules, quads = mapping.load(_RULES, settings.base), work / f"{LINKS}.nq"
         mapping.write(rules, work, quads)
     with clock.stage("validate"):
-        shapes, ontology = validate.shapes_graph(SHAPES), [background(work, settings.base)]
-        checked = validate.validate(LINKS, [quads], shapes, ontology, settings.validator)
+        checked = gate.passed(LINKS, [quads], work, settings)
     return Crossing(
         quads=quads,
         tables=paths,
@@ -63,7 +55,6 @@ def cross(parts: Sequence[Part], settings: Settings, work: Path, clock: Clock) -
             "cups": crossed.states.height,
             "discrepancies": dict(crossed.discrepancies["comparison"].value_counts().sort("comparison").iter_rows()),
         },
-        fingerprint=fingerprint(parts, settings),
     )
 
 

@@ -10,7 +10,6 @@ import gzip
 import io
 import os
 import shutil
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -29,8 +28,6 @@ class Index:
     """The index under construction in a folder; leave the block and it is on disk, or the first fault is raised."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.seconds = 0.0
         self._store = ox.Store(str(folder))
         self._loaders = ThreadPoolExecutor(LOADERS, thread_name_prefix="load")
         self._loads: list[Future[None]] = []
@@ -80,8 +77,7 @@ class Index:
     def keep(self, dump: Path, graph: str, work: Path) -> None:
         """Load a graph of an earlier release from its dump."""
         quads = work / dump.name.removesuffix(".gz")
-        with gzip.open(dump) as packed, quads.open("wb") as file:
-            shutil.copyfileobj(packed, file)
+        unpack(dump, quads)
         self.add(quads, graph)
 
     def remove(self, quads: Iterable[ox.Quad]) -> None:
@@ -100,7 +96,6 @@ class Index:
         self.remove(list(self._store.quads_for_pattern(None, None, None, ox.NamedNode(graph))))
 
     def _load(self, quads: Path, graph: str, start: int, end: int) -> None:
-        began = time.perf_counter()
         with quads.open("rb") as file:
             file.seek(start)
             piece = file.read(end - start)
@@ -108,14 +103,13 @@ class Index:
         # are then looked up once. They were checked when they were written.
         both = piece + piece.replace(f" <{graph}> .\n".encode(), b" .\n")
         self._store.bulk_load(both, format=ox.RdfFormat.N_QUADS, lenient=True)
-        self.seconds += time.perf_counter() - began
 
 
 class NoIndex(Index):
     """No index: for a release of dumps and tables only."""
 
-    def __init__(self) -> None:  # nothing is opened
-        self.seconds = 0.0
+    def __init__(self) -> None:
+        """Nothing to open."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -148,6 +142,12 @@ def _pieces(quads: Path) -> Iterator[tuple[int, int]]:
             end = file.tell()
             yield start, end
             start = end
+
+
+def unpack(dump: Path, quads: Path) -> None:
+    """The N-Quads of a dump, in a file."""
+    with gzip.open(dump) as packed, quads.open("wb") as file:
+        shutil.copyfileobj(packed, file)
 
 
 def copy(old: Path, new: Path) -> None:

@@ -1,6 +1,7 @@
 """The steps in their order: files are found, read, cleaned, mapped, validated, compared, and laid down as a release.
 
-Only this module, `preparation` and `publication` know the steps; none of the steps knows another.
+Only this module and those it calls for a stride (`collection`, `preparation`, `crossing`, `publication`) know the
+steps; none of the steps knows another.
 """
 
 from __future__ import annotations
@@ -9,15 +10,19 @@ import dataclasses
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from etl import catalog, crossing, linked, problems, release, reuse
+from etl.clock import Clock
+from etl.collection import Input, Progress, collect, leave_to_better, silent
 from etl.index import Index
-from etl.preparation import Input, Progress, collect, leave_to_better, prepare, prepare_linked, silent
-from etl.publication import LINKS, Clock, Linked, Part, Prepared, Reused, graph_of, lay_down
+from etl.parts import Linked, Part, Prepared, Reused, graph_of
+from etl.preparation import prepare, prepare_linked
+from etl.publication import lay_down
 from etl.settings import Settings
 from etl.source import Source, sources
 
@@ -90,30 +95,37 @@ def build(
         if i.source is None and not linked.reads(i.path)
     ]
     old = None if fresh else reuse.last(settings)
+    made, kept = _parted(inputs, settings, old)
+    prints = [each.fingerprint for each in made] + [part.fingerprint for part in kept]
+    fingerprint = reuse.of_all(prints, (i.name for i in inputs if i.source is None), settings)
+    if old and not made and old[1]["fingerprint"] == fingerprint:
+        return Built(*old, pl.read_parquet(old[0] / "problems.parquet"), unchanged=True)
     with release.building(settings.releases) as folder:
-        with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        with (
+            tempfile.TemporaryDirectory(dir=folder) as temporary,
+            reuse.index(folder / "store", kept, old, Path(temporary), settings) as index,
+        ):
             work = Path(temporary)
-            made, kept = _parted(inputs, settings, old)
-            links = reuse.found(LINKS, crossing.fingerprint(kept, settings), old, None)
-            as_wanted = bool(old and old[1].get("index") == settings.index)
-            if as_wanted and not made and links and reuse.same([*kept, links], old) and not unread and old:
-                return Built(*old, pl.read_parquet(old[0] / "problems.parquet"), unchanged=True)
-            with reuse.index(folder / "store", kept, old, work, settings) as index:
-                parts = _prepared(made, kept, settings, work, progress, clock, index)
-                parts.append(crossing.cross(parts, settings, work, clock))
-                index.add(parts[-1].graphs[0], graph_of(parts[-1].graphs[0], settings.base))
-                for told in _gone(parts, old):
-                    index.clear(told)
-                found = problems.together([*unread, *(part.problems for part in parts)])
-                found = found.sort("file", maintain_order=True)
-                if not any(about["published"] for part in parts for about in part.about):
-                    raise NothingToPublish(found)
-                progress("publish", 0, 1)
-                manifest = lay_down(folder, work, parts, found, settings, clock, index)
+            parts = _prepared(made, kept, settings, work, progress, clock, index)
+            if not any(about["published"] for part in parts for about in part.about):
+                raise NothingToPublish(_together(unread, parts))
+            links = crossing.cross(parts, settings, work, clock)
+            index.add(links.quads, graph_of(links.quads, settings.base))
+            parts.append(links)
+            for graph in _gone(parts, settings, old):
+                index.clear(graph)
+            progress("publish", 0, 1)
+            found = _together(unread, parts)
+            manifest = lay_down(folder, work, parts, found, settings, clock, index, fingerprint)
         done = release.finish(folder)
         release.switch(done)
         progress("publish", 1, 1)
     return Built(done, manifest, found)
+
+
+def _together(unread: Sequence[pl.DataFrame], parts: Sequence[Part]) -> pl.DataFrame:
+    """All problems, by file."""
+    return problems.together([*unread, *(part.problems for part in parts)]).sort("file", maintain_order=True)
 
 
 @dataclass(frozen=True)
@@ -128,23 +140,25 @@ class _ToMake:
 def _parted(
     inputs: Sequence[Input], settings: Settings, old: tuple[Path, dict[str, Any]] | None
 ) -> tuple[list[_ToMake], list[Reused]]:
-    """The parts of the release to be: those to make, and those of the last one that stay as they are."""
-    of = {source.id: [i for i in inputs if i.source == source] for source in sources().values()}
-    made: list[_ToMake] = []
-    kept: list[Reused] = []
+    """The parts of the release to be: those to make, a source after those it heeds, and those of the last that stay."""
+    of = {id_: mine for id_ in sources() if (mine := [i for i in inputs if i.source == sources()[id_]])}
+    heeds = {id_: reuse.heeded(sources()[id_]) & set(of) for id_ in of}
     wanted: list[tuple[str, list[Input], Source | None]] = [
-        (id_, mine, sources()[id_]) for id_, mine in of.items() if mine
+        (id_, of[id_], sources()[id_]) for id_ in TopologicalSorter(heeds).static_order()
     ]
     wanted += [(i.name, [i], None) for i in inputs if i.source is None and linked.reads(i.path)]
+    made: list[_ToMake] = []
+    kept: list[Reused] = []
+    prints: dict[str, str] = {}
     for key, mine, source in wanted:
-        others = [i.path for id_ in (reuse.heeded(source) if source else ()) for i in of[id_]]
         rules = source.mapping.parent if source else None
-        told = reuse.fingerprint([(i.name, i.path) for i in mine], others, rules, settings)
-        found = reuse.found(key, told, old, source)
+        heeded = [prints[id_] for id_ in heeds[key]] if source else []
+        prints[key] = reuse.of_part([(i.name, i.path) for i in mine], heeded, rules, settings)
+        found = reuse.found(key, prints[key], old, source)
         if found:
             kept.append(found)
         else:
-            made.append(_ToMake(mine, source, told))
+            made.append(_ToMake(mine, source, prints[key]))
     return made, kept
 
 
@@ -158,23 +172,20 @@ def _prepared(
     index: Index,
 ) -> list[Part]:
     """All parts, in the order of the sources; their graphs are on their way into the index."""
-    parts: list[Part] = []
     for part in kept:
         for dump in part.dumps:
             index.keep(part.folder / dump["file"], dump["iri"], work)
-        parts.append(part)
-    collected = {
-        each.source.id: collect(each.inputs, each.source, settings, work, progress, clock)
-        for each in made
-        if each.source
-    }
-    records = {id_: each.records for id_, each in collected.items()}
-    records |= {part.key: part.tables[part.key] for part in kept if part.source}
-    leave_to_better(list(collected.values()), records, clock)
+    parts: list[Part] = [*kept]
+    published = {part.key: part.tables[part.key] for part in kept if part.source}
     taken = {*sources(), *catalog.OWN_GRAPHS, "catalog", *(id_ for part in kept for id_ in part.told["sources"])}
     for each in made:
+        ready: Prepared | Linked
         if each.source:
-            ready: Prepared | Linked = prepare(collected[each.source.id], settings, work, progress, clock)
+            collected = collect(each.inputs, each.source, settings, work, progress, clock)
+            with clock.stage("clean"):
+                leave_to_better(collected, published)
+            ready = source = prepare(collected, settings, work, progress, clock)
+            published[source.key] = source.tables[source.key]
         else:
             ready = prepare_linked(each.inputs[0], taken, settings, work, clock)
         parts.append(dataclasses.replace(ready, fingerprint=each.fingerprint))
@@ -184,8 +195,8 @@ def _prepared(
     return sorted(parts, key=lambda part: order.index(part.key))
 
 
-def _gone(parts: Sequence[Part], old: tuple[Path, dict[str, Any]] | None) -> list[str]:
-    """The graphs of parts of the last release that are no more."""
-    told = old[1].get("parts", []) if old else []
-    here = {part.key for part in parts}
-    return [graph for each in told if each["key"] not in here for graph in each["graphs"]]
+def _gone(parts: Sequence[Part], settings: Settings, old: tuple[Path, dict[str, Any]] | None) -> list[str]:
+    """The graphs of parts of the last release that are in none of these."""
+    here = {graph_of(quads, settings.base) for part in parts for quads in part.graphs}
+    told = old[1]["parts"] if old else []
+    return [graph for part in told for graph in part["graphs"] if graph not in here]

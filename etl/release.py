@@ -23,6 +23,8 @@ import polars as pl
 from isal import igzip
 
 CURRENT: Final = "current"
+#: What a release is made of; raised when the code makes other tables or dumps from the same inputs.
+FORMAT: Final = 3
 _BUILDING: Final = ".building-"
 _CHUNK: Final = 1 << 20
 
@@ -129,7 +131,7 @@ def verify(folder: Path) -> None:
         told = manifest(folder)
     except (OSError, ValueError) as error:
         raise ReleaseError(f"{folder}: no readable manifest: {error}") from error
-    store = ("store",) if told["index"] else ()
+    store = ("store",) if told.get("index", True) else ()
     for part in ("problems.parquet", "validation.ttl", "shapes.ttl", "catalog.ttl", "search.sqlite", *store):
         if not (folder / part).exists():
             raise ReleaseError(f"{folder}: {part} is missing")

@@ -1,16 +1,14 @@
 """What need not be made again: parts of the last release that were made from the same files, by the same rules.
 
-A part's fingerprint is a checksum of all it depends on: its files and their names, its own folder of rules, the files
-of sources whose amounts it heeds, the shapes, the ontology, the code, the settings, and the libraries.
+A part's fingerprint is a checksum of all it depends on: its files and their names, its own folder of rules, the parts
+whose amounts it heeds, the shapes, the ontology, the code, the settings, and the libraries.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
-import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -21,9 +19,11 @@ import polars as pl
 import pyoxigraph as ox
 
 from etl import problems, release
-from etl.index import Index, NoIndex, copy
+from etl.gate import ONTOLOGY, SHAPES
+from etl.index import Index, NoIndex, copy, unpack
 from etl.opening import opened
-from etl.publication import ONTOLOGY, SHAPES, Reused
+from etl.parts import Reused
+from etl.publication import VIEWS
 from etl.settings import Settings
 from etl.source import Source, sources
 
@@ -39,37 +39,45 @@ _WORTH_ORDERING: Final = 50 * 1024**2
 
 
 def last(settings: Settings) -> tuple[Path, dict[str, Any]] | None:
-    """The current release and its manifest, if there is one that can be read."""
+    """The current release and its manifest, if there is one that is whole and of our format."""
     try:
         folder = release.find(settings.releases)
-        return folder, release.manifest(folder)
+        release.verify(folder)
+        manifest = release.manifest(folder)
     except (release.ReleaseError, OSError, ValueError):
         return None  # nothing to go by: everything is made
+    return (folder, manifest) if manifest.get("format") == release.FORMAT else None
 
 
-def fingerprint(own: Iterable[tuple[str, Path]], others: Iterable[Path], rules: Path | None, settings: Settings) -> str:
-    """The checksum of all a part depends on: `own` are its files by name, `others` files of other sources it heeds.
+def of_part(own: Iterable[tuple[str, Path]], heeds: Iterable[str], rules: Path | None, settings: Settings) -> str:
+    """The fingerprint of a part: `own` are its files by name, `heeds` the fingerprints of the parts it heeds.
 
-    A file that cannot be read counts with its problem: it is made again when that changes.
+    A file that cannot be read counts with its problem: the part is made again when that changes.
     """
-    told = [
-        [(name, _checksum(path)) for name, path in own],
-        sorted(_checksum(path) for path in others),
+    return _checksum(
+        [(name, _of_file(path)) for name, path in own],
+        sorted(heeds),
         [(path.name, release.sha256(path)) for path in sorted(rules.iterdir())] if rules else [],
         [settings.base, settings.validator, settings.publish_persons],
         _code(),
-    ]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    )
 
 
-def found(key: str, print_: str, old: tuple[Path, dict[str, Any]] | None, source: Source | None) -> Reused | None:
-    """The part of the last release with this key, if its fingerprint is the same."""
+def of_all(parts: Iterable[str], unread: Iterable[str], settings: Settings) -> str:
+    """The fingerprint of a release, from those of its parts and the files nobody reads."""
+    views = [(path.name, release.sha256(path)) for path in sorted(VIEWS.glob("*.rq"))]
+    asked = [sorted(settings.complete), settings.publisher, settings.index]
+    return _checksum(sorted(parts), sorted(unread), asked, views, _code())
+
+
+def found(key: str, told: str, old: tuple[Path, dict[str, Any]] | None, source: Source | None) -> Reused | None:
+    """The part of the last release with this key, if this is its fingerprint."""
     if old is None:
         return None
     folder, manifest = old
-    for told in manifest.get("parts", ()):
-        if told["key"] == key and told["fingerprint"] == print_ and _whole(folder, told, manifest):
-            return Reused(folder, manifest, told, source)
+    for part in manifest["parts"]:
+        if part["key"] == key and part["fingerprint"] == told and _whole(folder, part):
+            return Reused(folder, manifest, part, source)
     return None
 
 
@@ -131,8 +139,7 @@ def changes(old: Path, quads: Path, work: Path) -> tuple[Path, Path]:
     Lines are told apart by 128 bits of their checksum, so that memory holds no text.
     """
     before = work / f"{quads.stem}.before.nq"
-    with gzip.open(old) as packed, before.open("wb") as file:
-        shutil.copyfileobj(packed, file)
+    unpack(old, before)
     less, more = work / f"{quads.stem}.less.nq", work / f"{quads.stem}.more.nq"
     _only(before, quads, less)
     _only(quads, before, more)
@@ -157,12 +164,16 @@ def _lines(file: Path) -> pl.LazyFrame:
     return lines.with_columns(a=pl.col("line").hash(1), b=pl.col("line").hash(2))
 
 
-def _checksum(path: Path) -> str:
+def _of_file(path: Path) -> str:
     try:
         with opened(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except problems.Unusable as unusable:
         return unusable.code
+
+
+def _checksum(*told: Any) -> str:
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 @cache
@@ -176,18 +187,11 @@ def _code() -> str:
         (path.name, release.sha256(path)) for folder in (SHAPES, ONTOLOGY) for path in sorted(folder.glob("*.ttl"))
     ]
     told += [(name, version(name)) for name in _LIBRARIES]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    return _checksum(told)
 
 
-def _whole(folder: Path, told: dict[str, Any], manifest: dict[str, Any]) -> bool:
-    """Whether every file of the part is still there."""
-    dumps = [graph["file"] for graph in manifest["graphs"] if graph["iri"] in told["graphs"]]
-    tables = [f"tables/{stem}.parquet" for stem in told["tables"]]
-    parts = [f"parts/{told['key']}/{name}" for name in ("problems.parquet", "validation.ttl")]
-    return all((folder / name).is_file() for name in (*dumps, *tables, *parts))
-
-
-def same(parts: Sequence[object], old: tuple[Path, dict[str, Any]] | None) -> bool:
-    """Whether all parts are those of the last release, and it has no others."""
-    reused = [part.key for part in parts if isinstance(part, Reused)]
-    return old is not None and len(reused) == len(parts) and set(reused) == {told["key"] for told in old[1]["parts"]}
+def _whole(folder: Path, part: dict[str, Any]) -> bool:
+    """Whether the files of the part are still there that `release.verify` knows nothing of."""
+    tables = [f"tables/{stem}.parquet" for stem in part["tables"]]
+    told = [f"parts/{part['key']}/{name}" for name in ("problems.parquet", "validation.ttl")]
+    return all((folder / name).is_file() for name in (*tables, *told))

@@ -139,7 +139,7 @@ def _bounded(data: bytes) -> None:
                 _xlsx(archive)
             else:
                 raise ValueError("neither an XLSX nor an ODS spreadsheet")
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
         raise ValueError(_line(error)) from error
 
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from etl import problems
+from etl import problems, tax_codes
 from etl.iris import encoded, slugs
 from etl.source import Source, Unpivot
 from etl.texts import whole
-
-#: Types whose values tell a person: a name in a role; of a tax code, the 16 characters of a natural person.
-_PERSONAL: Final = ("name", "tax_code")
 
 
 def first_of_each(records: pl.LazyFrame, source: Source) -> tuple[pl.LazyFrame, pl.DataFrame]:
@@ -76,9 +72,20 @@ def with_records(found: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(record=pl.coalesce("record", "known")).drop("known")
 
 
-def persons(source: Source) -> list[str]:
-    """The columns that hold what tells a person: names in a role, and persons' tax codes."""
-    return [f.name if f.type == "name" else f"{f.name}_person" for f in source.fields.values() if f.type in _PERSONAL]
+def without_persons(strings: pl.DataFrame, types: Mapping[str, str]) -> pl.DataFrame:
+    """Text without what tells a person, before anything is made of it: names in a role, and persons' tax codes.
+
+    `types` is the type of each column that has one.
+    """
+    hidden = [pl.lit(None, pl.String).alias(name) for name, kind in types.items() if kind == "name"]
+    codes = [pl.col(name) for name, kind in types.items() if kind == "tax_code" and name in strings.columns]
+    return strings.with_columns(*hidden, *(pl.when(~tax_codes.may_be_persons(code)).then(code) for code in codes))
+
+
+def without_names(readings: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """The readings of sheets but those of names in a role."""
+    names = [field.name for field in source.fields.values() if field.type == "name"]
+    return readings.filter(~pl.col("field").is_in(names))
 
 
 def source_tables(records: pl.LazyFrame, readings: pl.DataFrame, source: Source) -> dict[str, pl.LazyFrame]:

@@ -185,7 +185,7 @@ def _in_utf8(file: Path, source: Source) -> str:
         return "utf-8"
     encoding = source.encoding if source.encoding != "utf-8" else "windows-1252"
     target = file.with_name("in-utf8")
-    with file.open(encoding=encoding, newline="", errors="replace") as text, target.open("w", newline="") as out:
+    with file.open(encoding=encoding, newline="") as text, target.open("w", encoding="utf-8", newline="") as out:
         _copy_text(text, out)
     target.replace(file)
     return encoding

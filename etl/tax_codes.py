@@ -51,6 +51,11 @@ def read(raw: pl.Series) -> pl.DataFrame:
     )
 
 
+def may_be_persons(raw: pl.Expr) -> pl.Expr:
+    """Whether a text is as long as a person's code, right or wrong: it is then not shown where persons are not."""
+    return raw.str.replace_all(_BLANKS, "").str.len_chars() == 16
+
+
 def is_body(code: pl.Expr) -> pl.Expr:
     """Whether eleven digits end in the right check digit; eleven zeros are nobody's code."""
     figures = [code.str.slice(place, 1).cast(pl.Int32, strict=False) for place in range(_LENGTH)]

@@ -11,7 +11,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 
-def changes(found: pl.DataFrame, console: Console) -> None:
+def changes(found: pl.DataFrame, lines: Console, summary: Console) -> None:
     """One line a change, CUP first; then how many CUPs changed in each source."""
     for row in found.sort("cup", "source", "record", "field", nulls_last=False).iter_rows(named=True):
         what = {
@@ -20,10 +20,10 @@ def changes(found: pl.DataFrame, console: Console) -> None:
         where = f"{row['cup'] or ''} {what} {row['source']}".strip()
         value = f": {row['field']}: {row['old'] or '(none)'} -> {row['new'] or '(none)'}"
         record = f" ({row['record']})" if row["record"] and row["record"] != row["cup"] else ""
-        print(where + record + (value if row["change"] == "changed" else f" {row['field'] or ''}".rstrip()))
+        lines.print(Text(where + record + (value if row["change"] == "changed" else f" {row['field'] or ''}".rstrip())))
     counted = found.group_by("source", maintain_order=True).agg(pl.col("cup").n_unique(), changes=pl.len())
     told = [f"{row['source']}: {row['changes']} changes in {row['cup']} CUPs" for row in counted.iter_rows(named=True)]
-    console.print("; ".join(told) or "nothing differs")
+    summary.print("; ".join(told) or "nothing differs")
 
 
 #: Problems of one kind and field that are told of a file; the others are counted. All are in problems.parquet.
@@ -37,7 +37,9 @@ def problems(found: pl.DataFrame, console: Console) -> None:
     """
     colours = {"violation": "red", "warning": "yellow", "info": "dim"}
     kind = ["file", "field", "code", "severity"]
-    numbered = found.with_columns(number=pl.int_range(1, pl.len() + 1).over(kind), more=pl.len().over(kind) - TOLD)
+    numbered = found.with_columns(
+        number=pl.int_range(1, pl.len() + 1).over(kind), more=pl.len().over(kind).cast(pl.Int64) - TOLD
+    )
     for row in numbered.filter(pl.col("number") <= TOLD).iter_rows(named=True):
         where = ", ".join(part for part in (row["file"], row["place"], row["field"]) if part)
         line = Text(f"{where}: " if where else "")

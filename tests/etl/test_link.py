@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from etl import link, mapping, validate
 from etl.comparisons import ComparisonError, comparisons, declared, disagreements, spread
-from etl.publication import ONTOLOGY, SHAPES, background
+from etl.gate import ONTOLOGY, SHAPES, background
 from etl.settings import Settings
 from etl.source import Source, load, sources
 

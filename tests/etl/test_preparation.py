@@ -79,6 +79,20 @@ def test_persons_stand_neither_in_the_tables_nor_in_their_text_when_they_are_wit
             assert not texts.to_series().any() if texts.width else True, (path.name, name)
 
 
+def test_persons_stand_in_no_problem_either_when_they_are_withheld(tmp_path: Path) -> None:
+    path = tmp_path / "esiti.json"
+    (source,) = files("scp-awards")
+    told = json.loads(source.read_text(encoding="utf-8"))["esiti"]
+    row = told[0] | {"rup": "MARIA ESEMPIO"}
+    # The same key with another person, and a row without a key: both stand whole in the problems.
+    rows = [row, row | {"rup": "GIOVANNI PROVA"}, dict.fromkeys(row) | {"rup": "ANNA CASO"}]
+    path.write_text(json.dumps({"esiti": rows}), encoding="utf-8")
+    for publish in (True, False):
+        found = built([path], tmp_path / str(publish), publish_persons=publish)
+        texts = " ".join(str(value) for value in found.problems["raw"].to_list())
+        assert ("GIOVANNI PROVA" in texts, "ANNA CASO" in texts) == (publish, publish)
+
+
 def test_an_amount_another_source_tells_better_is_said_once_and_the_manifest_tells_where(tmp_path: Path) -> None:
     found = built(files("pnrr-projects") + files("pnrr-payments"), tmp_path / "releases")
     projects, payments = (

@@ -7,6 +7,7 @@ import gzip
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyoxigraph as ox
@@ -16,6 +17,7 @@ from etl import pipeline, release
 from etl.settings import Settings
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+SOURCES = Path(__file__).parent / "sources"
 PAIRS = [("B31C20999990006", "Z99999901A"), ("B44D19999990005", "Z99999902B"), ("C51C22999990009", "Z99999903C")]
 
 
@@ -99,8 +101,7 @@ def test_one_changed_row_makes_its_source_again_and_no_other(
     write_pairs(inputs, pairs)
     second = built(inputs, tmp_path)
     prints = [{part["key"]: part["fingerprint"] for part in one.manifest["parts"]} for one in (first, second)]
-    # What comes of crossing the sources depends on each of them.
-    assert {key for key in prints[0] if prints[0][key] != prints[1][key]} == {"anac-cup-cig", "links"}
+    assert {key for key in prints[0] if prints[0][key] != prints[1][key]} == {"anac-cup-cig"}
     for name in ("data/ponmetro.nq.gz", "tables/ponmetro.parquet", "data/example-pnrr.nq.gz"):
         assert (first.folder / name).samefile(second.folder / name), "linked, not made again"
     same_as_made_anew(second, inputs, tmp_path)
@@ -137,6 +138,7 @@ def test_a_manifest_of_another_time_is_no_hindrance(first: pipeline.Built, input
     told = first.folder / "manifest.json"
     old = json.loads(told.read_text())
     del old["parts"]
+    old["format"] -= 1
     told.write_text(json.dumps(old))
     assert not built(inputs, tmp_path).unchanged
 
@@ -148,3 +150,54 @@ def test_dumps_hold_what_the_index_holds(first: pipeline.Built) -> None:
         for line in gzip.decompress((first.folder / graph["file"]).read_bytes()).decode().splitlines()
     }
     assert len(lines) == len(statements(first))
+
+
+def test_a_renamed_file_of_linked_data_leaves_nothing_behind_and_loses_nothing(
+    first: pipeline.Built, inputs: Path, tmp_path: Path
+) -> None:
+    (inputs / "other-sources.trig").rename(inputs / "renamed.trig")
+    second = built(inputs, tmp_path)
+    assert "renamed.trig" in {part["key"] for part in second.manifest["parts"]}
+    same_as_made_anew(second, inputs, tmp_path)
+
+
+def test_a_withheld_file_is_still_among_the_inputs_when_it_is_taken_over(inputs: Path, tmp_path: Path) -> None:
+    linked = inputs / "other-sources.trig"
+    linked.write_text(linked.read_text().replace("cupola:totalCost 2400000.00", 'cupola:totalCost "molto"'))
+    assert built(inputs, tmp_path).manifest["withheld"] == ["other-sources.trig"]
+    write_pairs(inputs, PAIRS[:1])
+    same_as_made_anew(built(inputs, tmp_path), inputs, tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"publisher": "Un altro"}, {"complete": ("opencup",)}, {"index": False}], ids=str)
+def test_what_is_no_parts_business_still_makes_another_release(
+    change: dict[str, Any], first: pipeline.Built, inputs: Path, tmp_path: Path
+) -> None:
+    settings = dataclasses.replace(Settings(releases=tmp_path / "releases"), **change)
+    second = pipeline.build([inputs], settings)
+    assert not second.unchanged
+    assert (second.folder / "data/ponmetro.nq.gz").samefile(first.folder / "data/ponmetro.nq.gz")
+    assert pipeline.build([inputs], settings).unchanged
+
+
+def test_a_file_nobody_reads_is_told_each_time(inputs: Path, tmp_path: Path) -> None:
+    paths = [inputs, tmp_path / "nobody.xyz"]
+    paths[1].write_text("?")
+    for _ in range(2):
+        found = pipeline.build(paths, Settings(releases=tmp_path / "releases"))
+        assert "file.no-source" in found.problems["code"].to_list()
+    assert found.unchanged
+
+
+def test_a_source_is_made_again_when_one_it_heeds_is(tmp_path: Path) -> None:
+    folder, settings = tmp_path / "inputs", Settings(releases=tmp_path / "releases", index=False)
+    folder.mkdir()
+    for name, file in (("pnrr-projects", "progetti_validati.csv"), ("pnrr-payments", "pagamenti.csv")):
+        shutil.copy(SOURCES / name / file, folder)
+    first = pipeline.build([folder], settings)
+    payments = folder / "pagamenti.csv"
+    payments.write_bytes(b"".join(payments.read_bytes().splitlines(keepends=True)[:2]))
+    second = pipeline.build([folder], settings)
+    tables = [pl.read_parquet(one.folder / "tables" / "pnrr-projects.parquet") for one in (first, second)]
+    left = [table["operation_funding"].null_count() for table in tables]
+    assert left[1] < left[0], "amounts that no better source tells any more are ours again"
