@@ -13,7 +13,7 @@ run: install
 	$(BIN)/cupola serve --port $(PORT)
 
 test: install-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: install-dev
 	$(BIN)/ruff check .

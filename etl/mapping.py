@@ -31,6 +31,8 @@ Tables = Path | Named[str, pl.LazyFrame]
 # Rows in flight: the lines of one column of so many rows are a few MB, and larger is not faster.
 _ROWS = 20_000
 
+_FIRST = "@first"  # the column that says whether a row comes for the first time
+
 _ESCAPES = {chr(code): f"\\u{code:04X}" for code in (*range(0x20), 0x7F)} | {
     "\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f",
 }  # fmt: skip
@@ -151,8 +153,8 @@ class _Plan:
                     distinct[at] = self.distinct(*at)
                 lines = self.built(rule, self.frames[rule.of.table] if keyed else distinct[at])
                 exact = keyed or rule.pinned >= set(rule.columns)
-                parts.append(lines if exact or len(group) > 1 else lines.unique(maintain_order=True))
-            yield parts[0] if len(group) == 1 else pl.concat(parts).unique(maintain_order=True)
+                parts.append(lines if exact or len(group) > 1 else _once(lines))
+            yield parts[0] if len(group) == 1 else _once(pl.concat(parts))
 
     def built(self, rule: _Rule, frame: pl.LazyFrame) -> pl.LazyFrame:
         if not rule.columns:
@@ -165,9 +167,9 @@ class _Plan:
         return frame.select(line=_joined(pieces)).drop_nulls()
 
     def distinct(self, table: str, columns: tuple[str, ...]) -> pl.LazyFrame:
-        """The different values of some columns, kept: several rules say things of them."""
+        """The different values of some columns: several rules say things of them."""
         chosen = self.frames[table].select(columns) if columns else self.frames[table].select(pl.lit(1)).head(1)
-        return chosen.drop_nulls().unique(maintain_order=True).collect(engine="streaming").lazy()
+        return _once(chosen.drop_nulls())
 
     def keys(self) -> dict[str, list[frozenset[str]]]:
         """For each table the smallest sets of columns that hold no value twice, as found in the data.
@@ -181,7 +183,7 @@ class _Plan:
                 rows = self.frames[table].select(sorted(columns)).drop_nulls()
                 # Of hashes: small, and two alike by chance only mean that we look where we need not.
                 hashes = rows.select(pl.struct(pl.all()).hash())
-                counted = hashes.select(rows=pl.len(), different=pl.all().n_unique()).collect()
+                counted = hashes.select(rows=pl.len(), different=pl.all().n_unique()).collect(engine="streaming")
                 if counted.item(0, "rows") == counted.item(0, "different"):
                     keys[table].append(columns)
         return keys
@@ -230,6 +232,19 @@ class _Plan:
         rows = self.frames[table].filter(value.is_not_null() & iris.absolutes(value).is_null())
         record = pl.col("record").cast(pl.String) if "record" in schema else pl.lit(None, pl.String)
         return rows.select(table=pl.lit(table), record=record, column=pl.lit(name), value=value)
+
+
+def _once(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Each row once, in order.
+
+    They are told apart by 128 bits of their checksums and then read, or made, again: memory holds no text, but 16 bytes
+    for each row and then a bit.
+    """
+    sums = rows.select(a=pl.struct(pl.all()).hash(1), b=pl.struct(pl.all()).hash(2)).collect(engine="streaming")
+    first = sums.to_struct(_FIRST).is_first_distinct()
+    if first.all():
+        return rows
+    return pl.concat([rows, first.to_frame().lazy()], how="horizontal").filter(_FIRST).drop(_FIRST)
 
 
 def _pieces(term: Term, schema: pl.Schema) -> list[str | pl.Expr]:
