@@ -24,6 +24,9 @@ from etl.tables import first_of_each, published_readings, with_records, without_
 #: What was read of a sheet, field by field.
 _READINGS: Final = pl.Schema(dict.fromkeys(("file", "field", "label", "raw", "place"), pl.String()))
 
+#: Rows of text written at a time: a wide table's are some 50 MB.
+_ROW_GROUP: Final = 50_000
+
 #: Who is told how far the work has come: the stage, how many pieces of it are done, of how many.
 Progress = Callable[[str, int, int], None]
 
@@ -238,7 +241,10 @@ def _read_tables(
                 for path in sorted(opened.glob("clean-*.parquet")):
                     path.rename(parts / f"{number:06d}-{path.name}")
             text = parts.with_name(f"{source.id}.{number}.raw.parquet")
-            pl.scan_parquet(opened / "raw-*.parquet").sink_parquet(text, maintain_order=True)
+            with clock.stage("read"):
+                pl.scan_parquet(opened / "raw-*.parquet").sink_parquet(
+                    text, maintain_order=True, row_group_size=_ROW_GROUP
+                )
             raw.append(text)
             about = {"source": source.id, "file": item.name, "sha256": told.sha256, "bytes": told.size}
             used.append({**about, "rows": batches.rows, "licence": source.licence, "retrieved": None})

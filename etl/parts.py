@@ -69,8 +69,12 @@ class Prepared:
             os.link(path, folder / "tables" / f"{stem}.parquet")
         if self.raw:
             (folder / "tables" / "raw").mkdir(exist_ok=True)
-            text = pl.concat([pl.scan_parquet(path, glob=False) for path in self.raw], how="diagonal")
-            text.sink_parquet(folder / "tables" / "raw" / f"{self.source.id}.parquet", maintain_order=True)
+            target = folder / "tables" / "raw" / f"{self.source.id}.parquet"
+            if len(self.raw) == 1:
+                os.link(self.raw[0], target)
+            else:  # files may have columns of their own
+                text = pl.concat([pl.scan_parquet(path, glob=False) for path in self.raw], how="diagonal")
+                text.sink_parquet(target, maintain_order=True)
         return [dumped(self.quads, folder, base)]
 
     @property

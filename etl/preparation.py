@@ -5,6 +5,7 @@ Memory holds a share of the records at a time, while they are validated; faulty 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -37,7 +38,10 @@ def prepare(collected: Collected, settings: Settings, work: Path, progress: Prog
         told = source_tables(pl.scan_parquet(collected.records), collected.readings, source)
         tables = {stem: work / f"{stem}.parquet" for stem in told}
         for stem, table in told.items():
-            table.sink_parquet(tables[stem], maintain_order=True)
+            if stem == source.id:
+                os.link(collected.records, tables[stem])  # the records as they are
+            else:
+                table.sink_parquet(tables[stem], maintain_order=True)
         written = mapping.write(rules, work, quads)
     checks, results, refused = _validated(quads, written, tables, rules, source, settings, work, progress, clock)
     found.append(results)
