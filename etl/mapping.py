@@ -237,8 +237,8 @@ class _Plan:
 def _once(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Each row once, in order.
 
-    They are told apart by two checksums of 64 bits and then read, or made, again: memory holds no text, but 16 bytes for
-    each row and then a bit. A row is new if either says so: two rows would have to be alike in both to be lost.
+    They are told apart by two checksums of 64 bits and then read, or made, again: memory holds no text, but 16 bytes
+    for each row and then a bit. A row is new if either says so: two rows would have to be alike in both to be lost.
     """
     sums = rows.select(a=pl.struct(pl.all()).hash(1), b=pl.struct(pl.all()).hash(2)).collect(engine="streaming")
     first = (sums["a"].is_first_distinct() | sums["b"].is_first_distinct()).alias(_FIRST)
