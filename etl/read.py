@@ -91,7 +91,7 @@ def text(path: Path) -> Text:
         _short_lines(data.decode("utf-16" if utf16 else "utf-8", "replace"), at_least="≥ ")
         raise Unusable("file.too-large", found=str(size), limit=str(MAX_BYTES))
 
-    written, encoding = _utf16(data) if utf16 else _utf8_or_windows(data)
+    written, encoding = _utf16(data) if utf16 else utf8_or_windows(data)
     if not written.strip("\ufeff \t\r\n\v\f\xa0"):
         raise Unusable("file.empty")
     controls = len(_CONTROL.findall(written))
@@ -120,7 +120,7 @@ def _utf16(data: bytes) -> tuple[str, str]:
         raise _binary(f"UTF-16 broken at byte {error.start}", f"UTF-16 interrotto al byte {error.start}") from error
 
 
-def _utf8_or_windows(data: bytes) -> tuple[str, str]:
+def utf8_or_windows(data: bytes) -> tuple[str, str]:
     """UTF-8 if it is; else Windows-1252, unless letters of ours are in it as UTF-8: then each byte its own way."""
     try:
         return data.decode("utf-8-sig"), UTF8

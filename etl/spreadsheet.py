@@ -17,6 +17,7 @@ from itertools import islice
 from typing import IO, Final
 
 import polars as pl
+from lxml import etree
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 
 #: The column with the place of a row: "row 1" is the first below the header, as in any other file of rows.
@@ -52,12 +53,12 @@ def rows(data: bytes, wanted: Callable[[list[str]], bool]) -> pl.DataFrame:
     header the first row of the first sheet that has any is taken: the caller tells which columns were missed. Raises
     ValueError, one line, for what is no spreadsheet, is broken, or would not fit in memory.
     """
-    _bounded(data)
+    bounded(data)
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(data))
         sheets = [(name, book.get_sheet_by_name(name)) for name in book.sheet_names]
     except (CalamineError, OSError, ValueError) as error:
-        raise ValueError(_line(error)) from error
+        raise ValueError(first_line(error)) from error
     filled = [(name, sheet) for name, sheet in sheets if sheet.height]
     if not filled:
         raise ValueError("no sheet of the file has any cell with a value")
@@ -71,7 +72,7 @@ def rows(data: bytes, wanted: Callable[[list[str]], bool]) -> pl.DataFrame:
 def _header(sheet: CalamineSheet, wanted: Callable[[list[str]], bool]) -> int | None:
     """The number of the row, from 0, that is the wanted header."""
     for at, row in enumerate(islice(sheet.iter_rows(), _first(sheet) + _HEADER_WITHIN)):
-        if wanted([text for cell in row if (text := _text(cell))]):
+        if wanted([text for cell in row if (text := cell_text(cell))]):
             return at
     return None
 
@@ -82,14 +83,14 @@ def _first(sheet: CalamineSheet) -> int:
 
 def _table(sheet: CalamineSheet, header: int, where: str) -> pl.DataFrame:
     found = sheet.iter_rows()
-    names = _names(_text(cell) for cell in next(islice(found, header, None)))
+    names = _names(cell_text(cell) for cell in next(islice(found, header, None)))
     schema = {PLACE: pl.String, **dict.fromkeys((n for n in names if n is not None), pl.String)}
     batches = [pl.DataFrame(schema=schema)]
     number = 0
     while batch := list(islice(found, _BATCH)):
         kept: list[list[str | None]] = []
         for number, row in enumerate(batch, start=number + 1):  # noqa: B020 - the count goes on from batch to batch
-            cells = [_text(cell) for cell, name in zip(row, names, strict=False) if name is not None]
+            cells = [cell_text(cell) for cell, name in zip(row, names, strict=False) if name is not None]
             if any(cells):
                 kept.append([f"row {number}{where}", *cells])
         batches.append(pl.DataFrame(kept, schema=schema, orient="row"))
@@ -109,7 +110,7 @@ def _names(header: Iterable[str | None]) -> list[str | None]:
     return names
 
 
-def _text(cell: Value) -> str | None:
+def cell_text(cell: Value) -> str | None:
     """What a cell holds, as text; None when it is empty."""
     if isinstance(cell, str):
         return cell or None
@@ -125,7 +126,7 @@ def _text(cell: Value) -> str | None:
 # --- bounds ------------------------------------------------------------------------------------------------------
 
 
-def _bounded(data: bytes) -> None:
+def bounded(data: bytes) -> None:
     """Refuse (ValueError) an archive that unpacks to too much, and a sheet of too many cells or too much text.
 
     Every part is unpacked once to its end, piece by piece: the sizes the archive declares are not believed.
@@ -139,8 +140,8 @@ def _bounded(data: bytes) -> None:
                 _xlsx(archive)
             else:
                 raise ValueError("neither an XLSX nor an ODS spreadsheet")
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
-        raise ValueError(_line(error)) from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, etree.XMLSyntaxError) as error:
+        raise ValueError(first_line(error)) from error
 
 
 def _xlsx(archive: zipfile.ZipFile) -> None:
@@ -184,6 +185,10 @@ def _ods(archive: zipfile.ZipFile) -> None:
                     cells += sum(map(_ods_cells, _ODS_ROW.split(chunk)[1:]))
                 if cells > MAX_CELLS:
                     raise ValueError(f"{info.filename}: at most {MAX_CELLS} cells are read")
+    # The library never returns from a table that breaks off.
+    with archive.open("content.xml") as part:
+        for _, element in etree.iterparse(part, resolve_entities=False, no_network=True, load_dtd=False):
+            element.clear()
 
 
 def _ods_cells(row: bytes) -> int:
@@ -222,5 +227,6 @@ def _column(letters: bytes) -> int:
     return number
 
 
-def _line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says, on one line."""
     return (str(error) or type(error).__name__).splitlines()[0]

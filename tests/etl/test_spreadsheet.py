@@ -175,6 +175,11 @@ SHEET = "xl/worksheets/sheet1.xml"
         pytest.param(xlsx(Vuoto=[]), "no sheet of the file has any cell", id="nothing-in-it"),
         pytest.param(changed(GOOD, SHEET, lambda xml: xml[: len(xml) // 2]), ".", id="broken-xml"),
         pytest.param(
+            changed(ods(f"<table:table-row>{text('CUP')}</table:table-row>"), "content.xml", lambda xml: xml[:-60]),
+            ".",
+            id="ods-that-breaks-off",  # the library would never return
+        ),
+        pytest.param(
             changed(GOOD, SHEET, lambda xml: xml.replace('r="A2"', 'r="XFD1048576"')),
             "1048576 rows of 16384 columns",
             id="corner-to-corner",
