@@ -12,11 +12,12 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from itertools import product
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Final
 
 import polars as pl
+
+from etl import ocr
 
 LENGTH: Final = 15
 _SHAPE: Final = "LDDLDDDDDDDDDDD"  # L a letter, D a digit
@@ -36,8 +37,11 @@ _PREFIX: Final = (
     rf"^[{re.escape(_SIGNS)}]*(?:CODICEUNICO(?:DI)?PROGETTO|CODICE)?[{re.escape(_SIGNS)}]*"
     rf"(?:C\.?U\.?P\.?(?:N[.°º]|NR\.|NUMERO)?)?"
 )
-_CAPITALS: Final = str.maketrans(ascii_lowercase, ascii_uppercase)
-_TIDY: Final = str.maketrans(ascii_lowercase, ascii_uppercase, _BLANKS)
+#: A small l is no letter of a CUP: no code has an L (cup.toml, `usual`), so it is an I or a 1 that OCR read wrong.
+_SMALL: Final = ascii_lowercase.replace("l", "")
+_CAPITALS: Final = str.maketrans(_SMALL, _SMALL.upper())
+_TIDY: Final = str.maketrans(_SMALL, _SMALL.upper(), _BLANKS)
+_NO_BLANKS: Final = str.maketrans("", "", _BLANKS)
 _NO_SIGNS: Final = str.maketrans("", "", _SIGNS)
 
 #: Two-digit years from here on are of the 1900s. OpenCUP has decisions from the 1950s on; codes seen: 91-99, 00-24.
@@ -70,14 +74,17 @@ class Cup:
 class Malformed:
     """A text that is no CUP: what is wrong, in Italian and English, and what it may have meant.
 
-    `suggestions` are well-formed codes that differ only by characters commonly confused; never applied.
-    `found` are the well-formed codes standing inside a longer text.
+    `suggestions` are well-formed codes that differ only by characters commonly confused; never applied. The reasons
+    say at which positions, or which codes are possible when there are several. `found` are the well-formed codes
+    standing inside a longer text.
     """
 
     raw: str
     detail_it: str
     detail_en: str
     suggestions: tuple[str, ...] = ()
+    reason_it: str = ""
+    reason_en: str = ""
     found: tuple[str, ...] = ()
 
     @property
@@ -111,7 +118,10 @@ class Explanation:
 
 
 def normalise(text: str) -> str:
-    """The text as a CUP is officially written: capitals, no blanks, signs or "CUP:" before it. It may be no CUP."""
+    """The text as a CUP is officially written: capitals, no blanks, signs or "CUP:" before it. It may be no CUP.
+
+    An l stays small: no CUP has one.
+    """
     return re.sub(_PREFIX, "", text.translate(_TIDY), count=1).translate(_NO_SIGNS)
 
 
@@ -129,7 +139,7 @@ def parse(text: str) -> Cup | Malformed:
         return Malformed(text, *_detail("within"), suggestions=found, found=found)
     faults = _faults(code)
     detail_it, detail_en = ("; ".join(words) for words in zip(*faults, strict=True))
-    return Malformed(text, detail_it, detail_en, suggestions=_meant(code))
+    return Malformed(text, detail_it, detail_en, *_meant(text))
 
 
 def explain(cup: Cup) -> Explanation:
@@ -160,7 +170,7 @@ def explain(cup: Cup) -> Explanation:
 
 def normalised(text: pl.Expr) -> pl.Expr:
     """`normalise` of a column."""
-    tidy = text.str.replace_many([*ascii_lowercase, *_BLANKS], [*ascii_uppercase, *([""] * len(_BLANKS))])
+    tidy = text.str.replace_many([*_SMALL, *_BLANKS], [*_SMALL.upper(), *([""] * len(_BLANKS))])
     return tidy.str.replace(_PREFIX, "").str.replace_many(list(_SIGNS), [""] * len(_SIGNS))
 
 
@@ -183,7 +193,7 @@ def _faults(code: str) -> list[tuple[str, str]]:
     if not code:
         return [_detail("empty")]
     wrong = [
-        _detail("letter" if kind == "L" else "digit", position=str(place), character=character)
+        _detail(_wrong(character, kind), position=str(place), character=character)
         for place, (character, kind) in enumerate(zip(code, _SHAPE, strict=False), start=1)
         if not _fits(character, kind)
     ]
@@ -193,20 +203,46 @@ def _faults(code: str) -> list[tuple[str, str]]:
     return wrong[:3]
 
 
-def _meant(code: str) -> tuple[str, ...]:
-    """The well-formed codes a 15-character text may stand for, if every misfit is a common confusion."""
-    confusions = _facts()["confusions"]
-    if len(code) != LENGTH:
-        return ()
-    choices = [
-        character if _fits(character, kind) else confusions["letter" if kind == "L" else "digit"].get(character, "")
-        for character, kind in zip(code, _SHAPE, strict=True)
-    ]
-    return tuple("".join(choice) for choice in product(*choices))
+def _meant(text: str) -> tuple[tuple[str, ...], str, str]:
+    """The well-formed codes a text may stand for if every misfit is a common confusion; why, in Italian and English."""
+    seen = _as_seen(text)
+    strays: tuple[ocr.Slip, ...] = ()
+    if len(seen) != LENGTH:
+        strays = tuple(ocr.Slip(place, sign, "") for place, sign in enumerate(seen, start=1) if not sign.isalnum())
+        seen = "".join(filter(str.isalnum, seen))
+    small = any(seen[place : place + 1].islower() for place, kind in enumerate(_SHAPE) if kind == "L")
+    capital = "".join(
+        sign.translate(_CAPITALS) if kind == "L" else sign for sign, kind in zip(seen, _SHAPE, strict=False)
+    )
+    places = [ascii_uppercase if kind == "L" else ocr.DIGITS for kind in _SHAPE]
+    found = ocr.readings(capital + seen[LENGTH:], places, small)
+    found = tuple(filter(_usual, found)) or found  # a letter no code has is less likely than one that many have
+    if len(found) == 1:
+        return (found[0].text,), *ocr.reason((*strays, *found[0].slips))
+    codes = tuple(reading.text for reading in found)
+    return codes, *(ocr.several(codes) if codes else ("", ""))
+
+
+def _as_seen(text: str) -> str:
+    """What `normalise` leaves of a text, with its letters large and small as they were."""
+    seen = text.translate(_NO_BLANKS)
+    prefix = re.match(_PREFIX, seen.translate(_CAPITALS))
+    return seen[prefix.end() if prefix else 0 :].translate(_NO_SIGNS)
+
+
+def _usual(reading: ocr.Reading) -> bool:
+    """Whether all letters are such as codes have at their places (cup.toml)."""
+    parts = [part for part in _facts()["part"] if "usual" in part]
+    return all(reading.text[part["from"] - 1 : part["to"]] in part["usual"] for part in parts)
 
 
 def _fits(character: str, kind: str) -> bool:
     return character in (ascii_uppercase if kind == "L" else "0123456789")
+
+
+def _wrong(character: str, kind: str) -> str:
+    """The name of the sentence for a character where another kind is needed."""
+    return "digit" if kind == "D" else "small" if character == "l" else "letter"
 
 
 def _detail(name: str, **values: str) -> tuple[str, str]:

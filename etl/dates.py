@@ -3,17 +3,23 @@
 The day stands first unless the year does; months may be named in Italian or English (OpenCUP writes "22-JUL-2022").
 A time of day after the date is passed over. A year that cannot be is never repaired here: `meant` says which date
 the rest of the record points to, for a person to decide.
+
+What OCR spoilt is no date any more ("3O-06-2O23", "l5 rnarzo 2021") and refused, with a suggestion where there is one
+date it can have been. A digit read for another leaves another date, and only the record can raise a doubt.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 import polars as pl
+from rapidfuzz import process
+from rapidfuzz.distance import Levenshtein
 
-from etl import cup
+from etl import cup, ocr
 
 _ZONE: Final = "Europe/Rome"
 EARLIEST: Final = 1990
@@ -62,6 +68,24 @@ _CLOCK: Final = (
 _BLANKS: Final = r"[\s\u00a0\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff]+"
 _FORMS: Final = range(1, 7)
 
+_NAMES: Final = (
+    "gennaio", "febbraio", "marzo", "aprile", "maggio", "giugno", "luglio", "agosto", "settembre", "ottobre",
+    "novembre", "dicembre",
+)  # fmt: skip
+#: A month's name must be this like (0-1) to one, and to one only.
+_LIKENESS: Final = 0.75
+#: What OCR makes of letters in names of months.
+_LEVELLED: Final = str.maketrans({"0": "o", "1": "i", "l": "i", "|": "i", "!": "i", "5": "s", "8": "b", "4": "a"})
+#: A date in figures with marks of any kind, or one sign where each mark was; a date in words.
+_PARTED: Final = re.compile(r"(\d{1,4})[^\w]+(\d{1,2})[^\w]+(\d{1,4})")
+_IN_PLACE: Final = re.compile(r"(\d\d)[^02-9](\d\d)[^02-9](\d{4})")
+_WORDED: Final = re.compile(r"(\S{1,3}?)[°º^]?[ ./-]+([^\W\d][^\s./-]{2,10}|\d[^\W\d][^\s./-]{1,9}) *[./-]? *(\S{4})")
+_STRAY: Final = re.compile(r"['’`´^*_~·•]")
+#: Marks at the ends of a date belong to no date.
+_AROUND: Final = " .,;:'’‘`´·•_~^-"
+#: Longer texts are no date with a few wrong signs.
+_LONGEST: Final = 30
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -84,7 +108,8 @@ class Meant:
 def read(raw: pl.Series) -> pl.DataFrame:
     """Dates from strings, row by row: `value` (Date) or the `code` of what is wrong, and `day, month, year` as written.
 
-    A null string gives nulls throughout.
+    Of a date that is unreadable for usual errors of OCR the `suggestion` is what it was, with its `reason` in Italian
+    and `reason_en`. A null string gives nulls throughout.
     """
     rows = raw.alias("raw").to_frame().with_columns(_tidy().str.extract_groups(_DATE).alias("found")).unnest("found")
     rows = rows.with_columns(
@@ -111,7 +136,82 @@ def read(raw: pl.Series) -> pl.DataFrame:
         .when(~in_range)
         .then(pl.lit("date.out-of-range"))
     )
-    return rows.select(pl.when(code.is_null()).then(checked).alias("value"), code.alias("code"), "day", "month", "year")
+    rows = rows.select(
+        "raw", pl.when(code.is_null()).then(checked).alias("value"), code.alias("code"), "day", "month", "year"
+    )
+    return _with_misread(rows).drop("raw")
+
+
+def _with_misread(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with what unreadable ones among them may have been. They are few: each is looked at by itself."""
+    short = (pl.col("raw").str.len_chars() <= _LONGEST) & pl.col("raw").str.contains("[0-9]")
+    rows = rows.with_row_index("@wrong").with_columns(pl.lit(None, pl.String).alias(name) for name in ocr.SUGGESTED)
+    given = rows.filter((pl.col("code") == "date.unreadable") & short).select("@wrong", "raw")
+    found = given.select("@wrong").hstack(ocr.columns(map(misread, given["raw"])))
+    return rows.update(found, on="@wrong").drop("@wrong")
+
+
+def misread(raw: str) -> ocr.Meant | None:
+    """The one date a text with usual errors of OCR may stand for, as "2023-06-30", and why; None if there is none."""
+    offset = len(raw) - len(raw.lstrip(_AROUND))
+    text = raw.strip(_AROUND)
+    if not any(map(str.isdecimal, text)):
+        return None
+    if worded := _WORDED.fullmatch(_STRAY.sub("", text)):
+        return _misread_words(worded, offset)
+    figures = "".join(ocr.as_digit(sign) or sign for sign in text)
+    slips = [ocr.Slip(offset + slip.position, slip.read, slip.meant) for slip in ocr.slips(text, figures)]
+    match = _PARTED.fullmatch(figures) or _PARTED.fullmatch("".join(figures.split()))
+    in_place = None if match else _IN_PLACE.fullmatch(figures)
+    if in_place:  # its marks were read for digits: they are no slips
+        slips = [slip for slip in slips if slip.position - offset not in (3, 6)]
+    together = re.sub(r"[\W_]", "", figures)
+    if match or in_place:
+        first, month, last = (match or in_place).groups()  # type: ignore[union-attr]  # one of them matches
+        orders = [(last, month, first)] if len(first) == 4 else [(first, month, last)]
+    elif len(figures) > len(together) == 8:  # a mark was lost, or is at the wrong place
+        orders = [(together[:2], together[2:4], together[4:]), (together[6:], together[4:6], together[:4])]
+    else:
+        return None
+    remark = not match or len(set(re.findall(r"\W+", figures))) > 1 or not slips
+    return ocr.meant(
+        ocr.Reading(
+            found.isoformat(), tuple(slips), ocr.sentence("date", meant=f"{found:%d/%m/%Y}") if remark else None
+        )
+        for day, month, year in orders
+        if len(year) == 4 and together.isdecimal() and (found := _believed(int(year), int(month), int(day)))
+    )
+
+
+def _misread_words(worded: re.Match[str], offset: int) -> ocr.Meant | None:
+    """A day, a month's name and a year, each of which may be misread."""
+    day, name, year = worded.groups()
+    figures = ["".join(map(ocr.as_digit, part)) for part in (day, year)]
+    levelled = name.casefold().replace("rn", "m").translate(_LEVELLED)
+    names = [month.translate(_LEVELLED) for month in _NAMES]
+    near = process.extract(levelled, names, scorer=Levenshtein.normalized_similarity, score_cutoff=_LIKENESS)
+    written = re.fullmatch(_MONTH, name.casefold())
+    if written:
+        near = [(name, 1.0, next(n for n, starts in _MONTHS.items() if name.casefold().startswith(starts)) - 1)]
+    if not near or (len(near) > 1 and near[0][1] == near[1][1]) or list(map(len, figures)) != [len(day), len(year)]:
+        return None
+    month = near[0][2]
+    found = _believed(int(figures[1]), month + 1, int(figures[0]))
+    if found is None:
+        return None
+    slips = [
+        ocr.Slip(offset + worded.start(group) + slip.position, slip.read, slip.meant)
+        for group, read, meant in ((1, day, figures[0]), (3, year, figures[1]))
+        for slip in ocr.slips(read, meant)
+    ]
+    remark = None if written else ocr.sentence("month", read=name, meant=_NAMES[month])
+    if written and not slips:
+        remark = ocr.sentence("date", meant=f"{found:%d/%m/%Y}")
+    return ocr.meant([ocr.Reading(found.isoformat(), tuple(slips), remark)])
+
+
+def _believed(year: int, month: int, day: int) -> date | None:
+    return _date(year, month, day) if EARLIEST <= year <= LATEST else None
 
 
 def moments(raw: pl.Series) -> pl.DataFrame:

@@ -22,6 +22,7 @@ CLEANERS: Final[dict[FieldType, Cleaner]] = {
     "date": written.date,
     "moment": written.moment,
     "integer": written.integer,
+    "number": written.number,
     "year": written.year,
     "flag": written.flag,
     "cup": coded.project_code,

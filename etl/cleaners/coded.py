@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 
-from etl import codes, cup, tax_codes, texts
+from etl import cig, codes, cup, ocr, tax_codes, texts
 from etl.cleaners.columns import ROW, Column, Found, controls, refused
 from etl.cleaners.written import widened
 from etl.source import Field, Source
@@ -27,9 +29,11 @@ def project_code(rows: pl.DataFrame, field: Field, _source: Source) -> Column:
             "detail_it": [m.detail_it for m in malformed],
             "detail_en": [m.detail_en for m in malformed],
             "suggestion": [m.suggestion for m in malformed],
+            "reason": [m.reason_it or None for m in malformed],
+            "reason_en": [m.reason_en or None for m in malformed],
             "found": [", ".join(m.found) if len(m.found) > 1 else None for m in malformed],
         },
-        schema=dict.fromkeys(("raw", "detail_it", "detail_en", "suggestion", "found"), pl.String),
+        schema=dict.fromkeys(("raw", "detail_it", "detail_en", *ocr.SUGGESTED, "found"), pl.String),
     )
     wrong = odd.select(ROW, "raw").join(faults, on="raw", maintain_order="left")
     changed = read.filter(pl.col("raw") != pl.col("value")).select(ROW, "value")
@@ -43,25 +47,33 @@ def project_code(rows: pl.DataFrame, field: Field, _source: Source) -> Column:
     )
 
 
-def tender_code(rows: pl.DataFrame, field: Field, _source: Source) -> Column:
-    """A tender code (CIG), or its short form: ten digits and letters (https://www.anticorruzione.it/)."""
+def tender_code(rows: pl.DataFrame, field: Field, source: Source) -> Column:
+    """A tender code (CIG), or its short form: ten digits and letters (https://www.anticorruzione.it/).
+
+    One of a sheet whose check characters are wrong is published and told, with what OCR may have made it of.
+    """
     read = rows.select(
         ROW, raw=pl.col(field.name), code=pl.col(field.name).str.replace_all(r"\s", "").str.to_uppercase()
     )
     read = read.with_columns(value=pl.when(pl.col("code").str.contains(r"^[0-9A-Z]{10}$")).then(pl.col("code")))
-    wrong = read.filter(pl.col("raw").is_not_null() & pl.col("value").is_null()).select(ROW)
+    wrong = _meant(read.filter(pl.col("raw").is_not_null() & pl.col("value").is_null()), cig.meant)
+    unchecked = _meant(read.filter(cig.fails(pl.col("value")) & pl.lit(source.form == "sheet")), cig.meant)
     changed = read.filter(pl.col("raw") != pl.col("value")).select(ROW, "value")
     return Column(
         read.select(pl.col("value").alias(field.name)),
-        (Found("cig.malformed", field, wrong), Found("cig.normalised", field, changed)),
+        (
+            Found("cig.malformed", field, wrong),
+            Found("cig.check", field, unchecked),
+            Found("cig.normalised", field, changed),
+        ),
     )
 
 
 def tax_code(rows: pl.DataFrame, field: Field, _source: Source) -> Column:
     """A body's tax code; a person's stands in a column of its own, for it is no body's identifier."""
     name = field.name
-    read = tax_codes.read(rows[name]).with_columns(rows[ROW])
-    wrong = read.filter(pl.col("code").is_not_null()).select(ROW)
+    read = tax_codes.read(rows[name]).with_columns(rows[ROW], raw=rows[name])
+    wrong = _meant(read.filter(pl.col("code").is_not_null()), _body_meant)
     # A person's code is not repeated in the problem: it says the day and the place of birth.
     persons = read.filter(pl.col("person").is_not_null()).select(ROW, raw=pl.lit(None, pl.String))
     return Column(
@@ -72,6 +84,19 @@ def tax_code(rows: pl.DataFrame, field: Field, _source: Source) -> Column:
             Found("tax-code.person", field, persons),
         ),
     )
+
+
+def _body_meant(raw: str) -> ocr.Meant | None:
+    """The body's code whose check digit is right that OCR may have spoilt. Persons' codes are not told in problems."""
+    found = ocr.readings("".join(raw.split()), [ocr.DIGITS] * 11)
+    right = pl.DataFrame({"code": [reading.text for reading in found]}, schema={"code": pl.String})
+    checked = right.select(tax_codes.is_body(pl.col("code"))).to_series()
+    return ocr.meant(reading for reading, ok in zip(found, checked, strict=True) if ok)
+
+
+def _meant(wrong: pl.DataFrame, meant: Callable[[str], ocr.Meant | None]) -> pl.DataFrame:
+    """What OCR may have made wrong values (`raw`) of, with the reason."""
+    return wrong.select(ROW).hstack(ocr.columns(map(meant, wrong["raw"])))
 
 
 def coded(rows: pl.DataFrame, field: Field, _source: Source) -> Column:

@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from etl import amounts, dates, iris, texts
+from etl import amounts, dates, iris, ocr, prose, texts
 from etl.cleaners.columns import ROW, Column, Found, by_code, controls, named, refused
 from etl.source import Field, Source
 
@@ -24,14 +24,14 @@ CENTS_LOST: Final = 131_072
 def amount(rows: pl.DataFrame, field: Field, source: Source) -> Column:
     """An amount in euro; one that the source holds as a number of 32 bits is rounded to cents and told."""
     read = amounts.read(rows[field.name], source.decimal, to_cents=field.imprecise)
+    # A suggestion without a reason of its own is what stands beside a remark.
+    remark = pl.when(pl.col("suggestion").is_not_null())
     wrong = read.with_columns(
         rows[ROW],
         limit=pl.lit(str(amounts.LIMIT)),
-        reason=pl.when(pl.col("suggestion").is_not_null()).then(
-            pl.lit("le cifre dicono questo, la nota accanto va valutata")
-        ),
-        reason_en=pl.when(pl.col("suggestion").is_not_null()).then(
-            pl.lit("so the figures say; the remark beside them needs a person")
+        reason=pl.coalesce("reason", remark.then(pl.lit("le cifre dicono questo, la nota accanto va valutata"))),
+        reason_en=pl.coalesce(
+            "reason_en", remark.then(pl.lit("so the figures say; the remark beside them needs a person"))
         ),
     )
     found = by_code(wrong, field)
@@ -63,8 +63,9 @@ def moment(rows: pl.DataFrame, field: Field, _source: Source) -> Column:
 
 def _dated(rows: pl.DataFrame, field: Field, read: pl.DataFrame) -> Column:
     wrong = read.with_columns(rows[ROW], earliest=pl.lit(str(dates.EARLIEST)), latest=pl.lit(str(dates.LATEST)))
-    readable = by_code(wrong.filter(pl.col("code") != "date.unreadable"), field)
-    unreadable = wrong.filter(pl.col("code") == "date.unreadable").select(ROW)
+    told = [name for name in ("suggestion", "reason", "reason_en") if name in read.columns]
+    readable = by_code(wrong.filter(pl.col("code") != "date.unreadable").drop(told), field)
+    unreadable = wrong.filter(pl.col("code") == "date.unreadable").select(ROW, *told)
     return Column(
         read.select(pl.col("value").alias(field.name)), (*readable, Found("date.unreadable", field, unreadable))
     )
@@ -76,6 +77,14 @@ def integer(rows: pl.DataFrame, field: Field, _source: Source) -> Column:
     return Column(
         read.select(pl.col("value").alias(field.name)), (Found("integer.malformed", field, refused(read, field)),)
     )
+
+
+def number(rows: pl.DataFrame, field: Field, source: Source) -> Column:
+    """A number with two decimals at most, such as a quantity or a percentage; the sign "%" after it is passed over."""
+    read = amounts.read(rows[field.name].str.replace(r"\s*%\s*$", ""), source.decimal)
+    wrong = read.with_columns(rows[ROW]).filter(pl.col("code").is_not_null())
+    told = wrong.select(ROW, "suggestion", "reason", "reason_en")
+    return Column(read.select(pl.col("value").alias(field.name)), (Found("number.malformed", field, told),))
 
 
 def year(rows: pl.DataFrame, field: Field, _source: Source) -> Column:
@@ -103,15 +112,35 @@ def widened(code: pl.Expr, field: Field) -> pl.Expr:
 
 
 def text(rows: pl.DataFrame, field: Field, _source: Source) -> Column:
-    """Prose, in paragraphs."""
-    return Column(rows.select(texts.paragraphs(pl.col(field.name))), (controls(rows, field),))
+    """Prose, in paragraphs; of a field whose words OCR may have spoilt (`ocr`) repaired for reading, and told."""
+    values = rows.select(texts.paragraphs(pl.col(field.name)))
+    if not field.ocr:
+        return Column(values, (controls(rows, field),))
+    read = prose.repaired(values[field.name]).with_columns(rows[ROW])
+    # A message is short: the reason has all the words.
+    changed = read.drop_nulls("found").select(ROW, "found", reason="found", reason_en="found")
+    return Column(
+        read.select(pl.col("value").alias(field.name)),
+        (Found("text.ocr-repaired", field, changed), controls(rows, field)),
+    )
 
 
 def code(rows: pl.DataFrame, field: Field, _source: Source) -> Column:
-    """A text of one line, as it is; with `width` figures get the zeros they lack, `lower` sets aside capitals."""
+    """A text of one line, as it is; with `width` figures get the zeros they lack, `lower` sets aside capitals.
+
+    With a `pattern`, a code of another form is told; one that usual errors of OCR make of that form is withheld.
+    """
     line = widened(texts.line(pl.col(field.name)), field)
-    line = line.str.to_lowercase() if field.lower else line
-    return Column(rows.select(line.alias(field.name)), (controls(rows, field),))
+    read = rows.select(ROW, value=line.str.to_lowercase() if field.lower else line)
+    told = [controls(rows, field)]
+    if field.pattern:
+        other = read.filter(~pl.col("value").str.contains(rf"\A(?:{field.pattern})\z"))
+        other = other.hstack(ocr.columns(ocr.patterned(code, field.pattern) for code in other["value"]))
+        spoilt = other.filter(pl.col("reason").is_not_null()).drop("value")
+        unlike = other.filter(pl.col("reason").is_null()).select(ROW)
+        told += [Found("code.malformed", field, spoilt), Found("code.unlike", field, unlike)]
+        read = read.with_columns(value=pl.when(~pl.col(ROW).is_in(spoilt[ROW].implode())).then(pl.col("value")))
+    return Column(read.select(pl.col("value").alias(field.name)), tuple(told))
 
 
 def name(rows: pl.DataFrame, field: Field, _source: Source) -> Column:

@@ -72,7 +72,32 @@ def test_columns_and_single_values_agree_on_the_year(code: str) -> None:
 @PROPERTY
 @given(WELLFORMED, st.sampled_from([" {} ", "CUP: {}", "{}.", "({})", "CUP {}", "\n{}\n"]))
 def test_a_cup_survives_what_people_write_around_it(code: str, form: str) -> None:
-    assert cup.parse(form.format(code.lower())) == cup.Cup(code)
+    small = code.lower().replace("l", "L")  # no CUP has an L: a small one is an I or a 1 read wrong
+    assert cup.parse(form.format(small)) == cup.Cup(code)
+
+
+@PROPERTY
+@given(st.from_regex(r"\A[B-J][0-9]{2}[A-J][0-9]{11}\Z"), st.sets(st.integers(0, 14), min_size=1))
+def test_signs_ocr_took_for_one_another_are_found_and_said(code: str, places: set[int]) -> None:
+    wrong = {"0": "O", "1": "l", "2": "Z", "5": "S", "6": "G", "8": "B", "B": "8", "I": "1", "D": "0"}
+    read = "".join(wrong.get(sign, sign) if place in places else sign for place, sign in enumerate(code))
+    if read != code:
+        told = cup.parse(read)
+        assert isinstance(told, cup.Malformed)
+        assert told.suggestion == code
+        assert told.reason_it.count("posizione") == told.reason_en.count("position") == len(_differing(read, code))
+
+
+def _differing(one: str, other: str) -> list[int]:
+    return [place for place, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
+
+
+def test_of_several_possible_codes_none_is_suggested_and_all_are_named() -> None:
+    told = cup.parse("c1gj21037430006")
+    assert isinstance(told, cup.Malformed)
+    assert told.suggestion is None
+    assert told.reason_it == "letture possibili: C19J21037430006, C16J21037430006"
+    assert told.reason_en == "possible readings: C19J21037430006, C16J21037430006"
 
 
 @PROPERTY
