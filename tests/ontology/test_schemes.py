@@ -17,7 +17,8 @@ SCHEME = "https://w3id.org/cupola/onto/scheme/"
 #: The lists the vocabulary must have.
 SCHEMES = [
     "actions", "application-states", "call-types", "cig-absence-reasons", "comparison-rules", "contract-types",
-    "cup-kinds", "cup-states", "financial-phases", "funding-sources", "null-meanings", "problem-codes", "programmes",
+    "cup-kinds", "cup-states", "financial-phases", "funding-sources", "implementation-states", "null-meanings",
+    "problem-codes", "programmes",
     "realisation-modes", "state-aid", "thematic-areas", "work-categories",
 ]  # fmt: skip
 
