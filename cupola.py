@@ -24,12 +24,13 @@ from rich.table import Column, Table
 from rich.text import Text
 
 import endpoint.settings
+import etl.fetch
 import etl.settings
 from endpoint.dossier import dossier
 from endpoint.dossier import text as dossier_text
 from endpoint.dossier.many import summaries
 from endpoint.release import NoRelease
-from etl import changes, collection, cup, linked, lists, live, parts, pipeline, preparation, release, tabular, telling
+from etl import changes, cup, inputs, linked, lists, live, parts, pipeline, preparation, release, tabular, telling
 from etl.comparisons import ComparisonError
 from etl.mapping import MappingError
 from etl.problems import Unusable
@@ -39,7 +40,8 @@ CONFIG = "cupola.toml"
 OK, PROBLEMS, USAGE = 0, 1, 2
 
 out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
-S = TypeVar("S", etl.settings.Settings, endpoint.settings.Settings)
+S = TypeVar("S", etl.settings.Settings, etl.fetch.FetchSettings, endpoint.settings.Settings)
+KINDS = (etl.settings.Settings, etl.fetch.FetchSettings, endpoint.settings.Settings)
 
 
 # --- settings ----------------------------------------------------------------------------------------------------
@@ -99,7 +101,7 @@ def _config() -> dict[str, Any]:
         told = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"{path}: not TOML: {error}") from error
-    known = {f.name for kind in (etl.settings.Settings, endpoint.settings.Settings) for f in dataclasses.fields(kind)}
+    known = {f.name for kind in KINDS for f in dataclasses.fields(kind)}
     if unknown := sorted(set(told) - known):
         raise SettingError(f"{path}: unknown setting {unknown[0]!r}; allowed: {', '.join(sorted(known))}")
     return told
@@ -353,7 +355,8 @@ def sources_(as_json: bool) -> None:
 @json_option
 def config(as_json: bool) -> None:
     """Every setting: its value, where it comes from, what it is for."""
-    both = settings_of(etl.settings.Settings, {})[1] + settings_of(endpoint.settings.Settings, {})[1]
+    both = [*settings_of(etl.settings.Settings, {})[1], *settings_of(etl.fetch.FetchSettings, {})[1]]
+    both += settings_of(endpoint.settings.Settings, {})[1]
     found = {setting.name: setting for setting in both}
     if as_json:
         _json({s.name: {"value": s.shown, "origin": s.origin, "help": s.help} for s in found.values()})
@@ -391,10 +394,11 @@ def _build(
         return built
     if any(source["form"] == "table" for source in told["sources"]):
         telling.sources(told, built.problems, err)
+    unread = len(_unread(built))  # a file that nobody can read was meant to be a sheet
     numbers = [
-        f"{sum(s['published'] for s in of)} of {sum(s['read'] for s in of)} {name}"
+        f"{sum(s['published'] for s in of)} of {sum(s['read'] for s in of) + (unread if form == 'sheet' else 0)} {name}"
         for form, name in {"sheet": "sheets", "table": "rows", "linked": "resources of linked data"}.items()
-        if (of := [source for source in told["sources"] if source["form"] == form])
+        if (of := [source for source in told["sources"] if source["form"] == form]) or (form == "sheet" and unread)
     ]
     counts = ", ".join(f"{told['problems'][s]} {s}" for s in ("violation", "warning", "info"))
     took = f"{time.perf_counter() - start:.1f} s"
@@ -406,9 +410,14 @@ def _build(
 def _verdict(built: pipeline.Built, strict: bool) -> int:
     """The exit code of a build: 1 when a record is withheld, or with --strict any value."""
     lost = sum(source["withheld"] for source in built.manifest["sources"]) + len(built.manifest["withheld"])
-    unread = (built.problems["code"] == "file.no-source").any()
     values = built.manifest["problems"]["violation"] if strict else 0
-    return PROBLEMS if lost or unread or values else OK
+    return PROBLEMS if lost or _unread(built) or values else OK
+
+
+def _unread(built: pipeline.Built) -> set[str]:
+    """The files no source could read."""
+    nobody = built.problems["source"].is_null() & (built.problems["severity"] == "violation")
+    return set(built.problems["file"].filter(nobody)) - {part["key"] for part in built.manifest["parts"]}
 
 
 def _wait_until_served(server: str, wanted: str, seconds: float) -> str | None:
@@ -444,6 +453,48 @@ def _invite(url: str, folder: Path) -> None:
     out.print("Ctrl-C stops it.")
 
 
+# --- fetching ----------------------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.argument("urls", nargs=-1, metavar="[URL]…")
+@click.option("--list", "list_", type=click.Path(path_type=Path), help="A text file with an address a line.")
+@click.option("--source", "source_id", metavar="ID", help="Keep the copies as this source's; alone: harvest its site.")
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help="Where the copies go (fetch_folder).")
+@json_option
+def fetch(urls: tuple[str, ...], list_: Path | None, source_id: str | None, folder: Path | None, as_json: bool) -> None:
+    """Get documents from the web, politely: those named, those of a list, or those the site of a source lists.
+
+    What did not change is not got again; what an interruption left is gone on with.
+
+    Exit code 0: all got, unchanged, or known to be gone; 1: something could not be had; 2: wrong usage.
+    """
+    if not urls and list_ is None and source_id is None:
+        raise click.UsageError("Missing argument: addresses, --list FILE, or --source ID")
+    chosen, _ = settings_of(etl.fetch.FetchSettings, {"fetch_folder": folder})
+    try:
+        named = [*urls, *(etl.fetch.addresses(list_) if list_ is not None else ())]
+        source = _source(source_id)
+        with _progress() as progress:
+            if named or list_ is not None:
+                report = etl.fetch.fetch(named, chosen, source_id or "", progress)
+            elif source is not None and source.harvest is not None:
+                report = etl.fetch.harvest(source.harvest, chosen, source.id, progress)
+            else:
+                _fail(f"the source {source_id} has no [harvest] in its source.toml: name the addresses, or give --list")
+    except (Unusable, SourceError, ValueError) as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("interrupted; the same command goes on where it was", PROBLEMS)
+    if as_json:
+        outcomes = [dataclasses.asdict(outcome) for outcome in report.outcomes]
+        told = {"resumed": report.resumed, "complete": report.complete, "counts": report.counts, "outcomes": outcomes}
+        _json({"folder": str(report.folder), "warc": str(report.warc), **told})
+    else:
+        telling.fetched(report, out, err)
+    sys.exit(OK if report.fine else PROBLEMS)
+
+
 # --- checking ----------------------------------------------------------------------------------------------------
 
 
@@ -451,14 +502,15 @@ def _check_sheet(path: Path, source_id: str | None, as_json: bool) -> int:
     """What was read from a sheet, what is wrong, and the statements that would be published."""
     chosen, _ = settings_of(etl.settings.Settings, {})
     try:
-        item = pipeline.find_inputs([path], _source(source_id))
+        item = inputs.find_inputs([path], _source(source_id))
         if path.is_dir() or len(item) != 1:
             raise click.UsageError(f"{path} is a folder: check takes one sheet; cupola build takes folders")
         if item[0].source is None and linked.reads(path):
             return _check_linked(item[0], chosen, as_json)
-        known = item[0].source or next(iter(_sources().values()))
+        if item[0].source is None:
+            return _check_unread(item[0], as_json)
         with tempfile.TemporaryDirectory() as work:
-            ready = pipeline.look_at(item[0], known, chosen, Path(work))
+            ready = pipeline.look_at(item[0], item[0].source, chosen, Path(work))
             found = ready.problems
             if as_json:
                 read = ready.readings.to_dicts()
@@ -470,7 +522,18 @@ def _check_sheet(path: Path, source_id: str | None, as_json: bool) -> int:
     return PROBLEMS if (found["severity"] != "info").any() else OK
 
 
-def _check_linked(item: collection.Input, chosen: etl.settings.Settings, as_json: bool) -> int:
+def _check_unread(item: inputs.Input, as_json: bool) -> int:
+    """Why nothing reads a file."""
+    found = inputs.unreadable(item)
+    if as_json:
+        _json({"read": [], "problems": found.to_dicts(), "published": ""})
+    else:
+        telling.problems(found, out)
+        out.print("[bold]Nothing would be published.[/bold]")
+    return PROBLEMS
+
+
+def _check_linked(item: inputs.Input, chosen: etl.settings.Settings, as_json: bool) -> int:
     """What a file of linked data holds, graph by graph, and what is wrong with it."""
     with tempfile.TemporaryDirectory() as work:
         ready = preparation.prepare_linked(item, set(), chosen, Path(work))

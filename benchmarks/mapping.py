@@ -24,9 +24,10 @@ from pathlib import Path
 
 import polars as pl
 
-from etl import mapping, pipeline
+from etl import mapping
 from etl.clock import Clock
 from etl.collection import collect, silent
+from etl.inputs import find_inputs
 from etl.preparation import prepare
 from etl.settings import Settings
 from etl.source import sources
@@ -67,7 +68,7 @@ class Run:
 def seed(sheets: Sequence[Path], folder: Path) -> dict[str, pl.DataFrame]:
     """The tables a build makes of the sheets, by name."""
     source = sources()["ponmetro"]
-    inputs, clock = pipeline.find_inputs(sheets, source), Clock()
+    inputs, clock = find_inputs(sheets, source), Clock()
     collected = collect(inputs, source, Settings(), folder, silent, clock)
     made = prepare(collected, Settings(), folder, silent, clock).tables
     return {name: pl.read_parquet(path) for name, path in made.items()}

@@ -33,6 +33,7 @@ _WHERE: Final = (
     "label",
     "file",
     "sha256",
+    "copy",
     "place",
 )  # where a record was read, and what is made of its values
 _MADE: Final = ("_iri", "_label", "_slug", "_name")  # what is looked up for a code, when we don't know the fields

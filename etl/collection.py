@@ -5,6 +5,7 @@ Memory holds a batch of rows at a time: what comes of it is left in Parquet file
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,14 +16,12 @@ from typing import Any, Final
 
 import polars as pl
 
-from etl import problems, read, sheet, tabular, values
+from etl import problems, sheets, tabular, values
 from etl.clock import Clock
+from etl.inputs import Input
 from etl.settings import Settings
 from etl.source import Source
 from etl.tables import first_of_each, published_readings, with_records, without_names, without_persons
-
-#: What was read of a sheet, field by field.
-_READINGS: Final = pl.Schema(dict.fromkeys(("file", "field", "label", "raw", "place"), pl.String()))
 
 #: Rows of text written at a time: a wide table's are some 50 MB.
 _ROW_GROUP: Final = 50_000
@@ -33,15 +32,6 @@ Progress = Callable[[str, int, int], None]
 
 def silent(stage: str, done: int, total: int) -> None:
     """Progress nobody hears of."""
-
-
-@dataclass(frozen=True)
-class Input:
-    """One file to read: where it is, what it is called in what is published, and its source (None: nobody reads it)."""
-
-    path: Path
-    name: str
-    source: Source | None
 
 
 @dataclass
@@ -56,6 +46,8 @@ class Collected:
     records: Path
     raw: list[Path]
     readings: pl.DataFrame
+    groups: dict[str, pl.DataFrame]
+    copies: dict[str, Path]
     problems: list[pl.DataFrame]
     inputs: list[dict[str, Any]]
     read: int
@@ -70,20 +62,21 @@ def collect(
     parts = work / f"{source.id}.parts"
     parts.mkdir()
     found: list[pl.DataFrame] = []
+    groups: dict[str, pl.DataFrame] = {}
+    copies: dict[str, Path] = {}
     if source.form == "sheet":
         with clock.stage("read"):
-            strings, readings, used = _read_sheets(inputs, source, progress, found)
-            if not settings.publish_persons:
-                strings, readings = (
-                    without_persons(strings, _types(source, {name: name for name in source.fields})),
-                    without_names(readings, source),
-                )
+            read = _read_sheets(inputs, source, settings, progress)
         with clock.stage("clean"):
-            cleaned = values.clean(strings, source)
+            cleaned = values.clean(read.strings, source)
+            grouped = _clean_groups(read, cleaned.table, source)
+        groups = {name: each.table for name, each in grouped.items()}
         cleaned.table.write_parquet(parts / "000001.parquet")
-        wrong, number, raw = [cleaned.problems], len(inputs), list[Path]()
+        wrong = [cleaned.problems, *(each.problems for each in grouped.values())]
+        readings, copies, used = read.readings, read.copies, read.inputs
+        number, raw = read.count, list[Path]()
     else:
-        readings = pl.DataFrame(schema=_READINGS)
+        readings = pl.DataFrame(schema=sheets.READINGS)
         used, wrong, raw = _read_tables(inputs, source, settings, progress, clock, parts, found)
         number = sum(entry["rows"] for entry in used)
     target = work / f"{source.id}.records.parquet"
@@ -93,12 +86,12 @@ def collect(
         records.sink_parquet(target, maintain_order=True)
         shutil.rmtree(parts)
         if source.form == "sheet":
-            known = pl.read_parquet(target, columns=["record", "file"])
+            known = pl.read_parquet(target, columns=["record", "file", "place"])
             readings = published_readings(readings, known)
-            found = [with_records(problems.together(found), known)]
+            found = [with_records(read.problems, known)]
     dated = source.dated_by in schema and schema[source.dated_by].is_temporal()
     day = pl.scan_parquet(target).select(pl.col(source.dated_by).max()).collect().item() if dated else None
-    return Collected(source, target, raw, readings, [*found, *wrong, doubles], used, number, _day(day))
+    return Collected(source, target, raw, readings, groups, copies, [*found, *wrong, doubles], used, number, _day(day))
 
 
 def _day(value: Any) -> date | None:
@@ -148,51 +141,34 @@ def _leave(ours: Collected, field_name: str, theirs: Path, other: str, column: s
 # --- reading -----------------------------------------------------------------------------------------------------
 
 
-def _read_sheets(
-    inputs: Sequence[Input], source: Source, progress: Progress, found: list[pl.DataFrame]
-) -> tuple[pl.DataFrame, pl.DataFrame, list[dict[str, Any]]]:
-    """Sheets as a table of strings (one row a sheet), their readings, and the files; what is wrong is added."""
-    rows: list[dict[str, str | None]] = []
-    readings: list[dict[str, str | None]] = []
-    used: list[dict[str, Any]] = []
-    progress("read", 0, len(inputs))
-    for number, item in enumerate(inputs, start=1):
-        context: dict[str, str | None] = {"source": source.id, "file": item.name}
-        try:
-            text = read.text(item.path)
-            told = sheet.fields(text.lines, source)
-        except problems.Unusable as unusable:
-            found.append(problems.one(unusable.code, **context, **unusable.details))
-        else:
-            if text.encoding != "utf-8":
-                found.append(problems.one("file.encoding", **context, found=text.encoding))
-            found += [_note(note, context) for note in told.notes]
-            rows.append(_row(told, item.name, text.sha256, source))
-            readings += [
-                {"file": item.name, "field": r.field, "label": r.label, "raw": r.value, "place": r.place}
-                for r in told.readings
-            ]
-            about = {"source": source.id, "file": item.name, "sha256": text.sha256, "bytes": text.size}
-            used.append({**about, "rows": 1, "licence": source.licence, "retrieved": None})
-        progress("read", number, len(inputs))
-    columns = ["file", "sha256", "place", *(c for f in source.fields for c in (f, f"{f}@place"))]
-    return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String)), pl.DataFrame(readings, schema=_READINGS), used
-
-
-def _row(told: sheet.Sheet, name: str, sha256: str, source: Source) -> dict[str, str | None]:
-    """A sheet as one row: each field's value and place, several values on lines of their own."""
-    row: dict[str, str | None] = {"file": name, "sha256": sha256}
-    for field_name in source.fields:
-        mine = [r for r in told.readings if r.field == field_name]
-        row[field_name] = "\n".join(r.value for r in mine) or None
-        row[f"{field_name}@place"] = ", ".join(r.place for r in mine) or None
-    return row
-
-
-def _note(note: sheet.Note, context: dict[str, str | None]) -> pl.DataFrame:
-    return problems.one(
-        note.code, **context, field=note.field, label=note.label, raw=note.raw, place=note.place, **note.extra
+def _read_sheets(inputs: Sequence[Input], source: Source, settings: Settings, progress: Progress) -> sheets.Read:
+    """The sheets in the files, without persons if the deployment says so."""
+    read = sheets.read(
+        [(item.path, item.name) for item in inputs], source, lambda done: progress("read", done, len(inputs))
     )
+    if settings.publish_persons:
+        return read
+    fields = {name: name for name in source.fields}
+    return dataclasses.replace(
+        read,
+        # The file as it is names persons, too.
+        strings=without_persons(read.strings, _types(source, fields)).with_columns(copy=pl.lit(None, pl.String)),
+        copies={},
+        readings=without_names(read.readings, source),
+    )
+
+
+def _clean_groups(read: sheets.Read, records: pl.DataFrame, source: Source) -> dict[str, values.Cleaned]:
+    """The rows of each group, each with the record of its sheet."""
+    known = records.select("record", "file", "place")
+    return {
+        name: values.clean_group(
+            table.join(known, on=["file", "place"], how="left", nulls_equal=True, maintain_order="left"),
+            source.groups[name],
+            source,
+        )
+        for name, table in read.groups.items()
+    }
 
 
 def _types(source: Source, columns: Mapping[str, str]) -> dict[str, str]:

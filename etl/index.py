@@ -74,6 +74,11 @@ class Index:
         lines = sorted(set(text.getvalue().splitlines()))
         target.write_bytes(b"".join(line.removesuffix(b" .") + end for line in lines))
 
+    def described(self, iris: Iterable[str]) -> list[str] | None:
+        """Those of the resources that some statement is about; None where there is no index to ask."""
+        self.wait()
+        return [iri for iri in iris if next(self._store.quads_for_pattern(ox.NamedNode(iri), None, None, None), None)]
+
     def keep(self, dump: Path, graph: str, work: Path) -> None:
         """Load a graph of an earlier release from its dump."""
         quads = work / dump.name.removesuffix(".gz")
@@ -118,6 +123,10 @@ class NoIndex(Index):
 
     def add(self, quads: Path, graph: str) -> None:
         """Nothing to fill."""
+
+    def described(self, iris: Iterable[str]) -> list[str] | None:  # noqa: ARG002
+        """None: there is nothing to ask."""
+        return None
 
     def keep(self, dump: Path, graph: str, work: Path) -> None:
         """Nothing to fill."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -22,6 +23,8 @@ from etl.quality import subjects_of
 from etl.source import Source
 from etl.tables import listed
 
+#: The folder of a release with the files that were read as sheets, each named by its SHA-256.
+COPIES: Final = "copies"
 #: The graph, and the part, that holds what comes of comparing the sources.
 LINKS: Final = "links"
 
@@ -45,6 +48,7 @@ class Prepared:
     inputs: list[dict[str, Any]]
     read: int
     published: int
+    copies: dict[str, Path] = field(default_factory=dict)
     day: date | None = None
     elsewhere: dict[str, dict[str, int]] = field(default_factory=dict)
     fingerprint: str = ""
@@ -75,6 +79,9 @@ class Prepared:
             else:  # files may have columns of their own
                 text = pl.concat([pl.scan_parquet(path, glob=False) for path in self.raw], how="diagonal")
                 text.sink_parquet(target, maintain_order=True)
+        for name, path in self.copies.items():
+            (folder / COPIES).mkdir(exist_ok=True)
+            shutil.copyfile(path, folder / COPIES / name)
         return [dumped(self.quads, folder, base)]
 
     @property
@@ -243,6 +250,10 @@ class Reused:
         if (self.folder / raw).exists():
             (folder / "tables" / "raw").mkdir(exist_ok=True)
             os.link(self.folder / raw, folder / raw)
+        for name in {entry["sha256"] for entry in self.inputs}:
+            if (self.folder / COPIES / name).exists() and not (folder / COPIES / name).exists():
+                (folder / COPIES).mkdir(exist_ok=True)
+                os.link(self.folder / COPIES / name, folder / COPIES / name)
         for graph in self.dumps:
             os.link(self.folder / graph["file"], folder / graph["file"])
         return self.dumps

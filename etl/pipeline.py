@@ -18,8 +18,9 @@ import polars as pl
 
 from etl import catalog, crossing, linked, problems, release, reuse
 from etl.clock import Clock
-from etl.collection import Input, Progress, collect, leave_to_better, silent
+from etl.collection import Progress, collect, leave_to_better, silent
 from etl.index import Index
+from etl.inputs import Input, find_inputs, unreadable
 from etl.parts import Linked, Part, Prepared, Reused, graph_of
 from etl.preparation import prepare, prepare_linked
 from etl.publication import lay_down
@@ -45,27 +46,6 @@ class Built:
     unchanged: bool = False
 
 
-def find_inputs(paths: Sequence[Path], forced: Source | None = None) -> list[Input]:
-    """The files named, or found in the folders named, each with the source that reads files of its name.
-
-    In a folder only files some source reads are taken; a file named itself is taken whatever its name, so that
-    it can be told when nobody reads it. Names are relative to the path given: no path of a machine is published.
-    """
-    known = [forced] if forced else list(sources().values())
-    found: dict[Path, Input] = {}
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if not p.is_dir() and not p.name.startswith("."))
-            readable = [p for p in inside if any(s.reads(p) for s in known) or (not forced and linked.reads(p))]
-            pairs = [(p, p.relative_to(path).as_posix()) for p in readable]
-        else:
-            pairs = [(path, path.name)]
-        for file, name in pairs:
-            reader = forced or next((s for s in known if s.reads(file)), None)
-            found.setdefault(file.resolve(), Input(file, name, reader))
-    return list(found.values())
-
-
 def look_at(item: Input, source: Source, settings: Settings, work: Path) -> Prepared:
     """What would be published of one file, left in `work`."""
     clock = Clock()
@@ -87,14 +67,9 @@ def build(
     Raises NothingToPublish when no record is usable, release.ReleaseError when the folder cannot be written.
     """
     clock, inputs = Clock(), find_inputs(paths, forced)
-    unread = [
-        problems.one(
-            "file.no-source", file=i.name, allowed=", ".join(p for s in sources().values() for p in s.patterns)
-        )
-        for i in inputs
-        if i.source is None and not linked.reads(i.path)
-    ]
-    old = None if fresh else reuse.last(settings)
+    unread = [unreadable(item) for item in inputs if item.source is None and not linked.reads(item.path)]
+    last = reuse.last(settings)
+    old = None if fresh else last
     made, kept = _parted(inputs, settings, old)
     prints = [each.fingerprint for each in made] + [part.fingerprint for part in kept]
     fingerprint = reuse.of_all(prints, (i.name for i in inputs if i.source is None), settings)
@@ -116,7 +91,7 @@ def build(
                 index.clear(graph)
             progress("publish", 0, 1)
             found = _together(unread, parts)
-            manifest = lay_down(folder, work, parts, found, settings, clock, index, fingerprint)
+            manifest = lay_down(folder, work, parts, found, settings, clock, index, fingerprint, last)
         done = release.finish(folder)
         release.switch(done)
         progress("publish", 1, 1)

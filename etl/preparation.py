@@ -14,7 +14,8 @@ import polars as pl
 
 from etl import gate, linked, mapping, problems, release
 from etl.clock import Clock
-from etl.collection import Collected, Input, Progress
+from etl.collection import Collected, Progress
+from etl.inputs import Input
 from etl.parts import Linked, Prepared
 from etl.quality import linked_problems, shacl_problems, unusable_iris
 from etl.settings import Settings
@@ -35,7 +36,7 @@ def prepare(collected: Collected, settings: Settings, work: Path, progress: Prog
     rules = mapping.load(source.mapping, settings.base)
     quads = work / f"{source.id}.nq"
     with clock.stage("map"):
-        told = source_tables(pl.scan_parquet(collected.records), collected.readings, source)
+        told = source_tables(pl.scan_parquet(collected.records), collected.readings, collected.groups, source)
         tables = {stem: work / f"{stem}.parquet" for stem in told}
         for stem, table in told.items():
             if stem == source.id:
@@ -58,6 +59,7 @@ def prepare(collected: Collected, settings: Settings, work: Path, progress: Prog
         source=source,
         tables=tables,
         raw=collected.raw,
+        copies=collected.copies,
         quads=quads,
         problems=problems.together(found),
         report=b"\n".join(check.report for check in checks),

@@ -14,6 +14,7 @@ import polars as pl
 from etl import catalog, mapping, release, search, validate
 from etl.clock import Clock
 from etl.gate import ONTOLOGY, SHAPES, background
+from etl.gone import FILE, vanished
 from etl.index import Index
 from etl.parts import Crossing, Linked, Part, dumped, graph_of
 from etl.quality import publishable
@@ -32,11 +33,13 @@ def lay_down(
     clock: Clock,
     index: Index,
     fingerprint: str,
+    old: tuple[Path, dict[str, Any]] | None,
 ) -> dict[str, Any]:
     """Everything of a release but its name, in `folder`; gives the manifest, written last.
 
     `found` are all problems, those of files that are no part too; `work` holds what is needed on the way; the graphs of
-    the parts are on their way into the index already; `fingerprint` is of all the release is made from and by.
+    the parts are on their way into the index already; `fingerprint` is of all the release is made from and by; `old` is
+    the release it takes the place of.
     """
     base = settings.base
     with clock.stage("map"):
@@ -72,7 +75,12 @@ def lay_down(
         index.add(view, graph_of(view, base))
         with clock.stage("dump"):
             graphs.append(dumped(view, folder, base))
+    with clock.stage("gone"):
+        gone = vanished(old, folder, graphs, base, index)
+        gone.write_parquet(folder / FILE)
+        search.add_gone(gone, folder / "search.sqlite")
     manifest = _manifest(folder, parts, graphs, found, settings)
+    manifest["gone"] = gone.height
     manifest["fingerprint"] = fingerprint
     manifest["parts"] = [
         {

@@ -163,7 +163,8 @@ def publishable(found: pl.DataFrame, subjects: Iterable[pl.DataFrame], base: str
     return (
         keyed.with_columns(
             name=pl.when(number == 1).then(pl.col("stem")).otherwise(pl.format("{}-{}", "stem", number)),
-            focus=pl.coalesce("focus", pl.format("{}id/dataset/{}", pl.lit(base), "source_key")),
+            # A file nobody reads is of no dataset: the catalogue lacks it.
+            focus=pl.coalesce("focus", pl.format("{}id/dataset/{}", pl.lit(base), "source"), pl.lit(f"{base}catalog")),
             severity_iri=pl.format("http://www.w3.org/ns/shacl#{}", pl.col("severity").str.to_titlecase()),
             component=pl.col("code").map_elements(_component, return_dtype=pl.String),
             title_it=pl.col("code").replace_strict(titles["it"], default=None).fill_null(pl.col("message_it")),

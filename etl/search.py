@@ -60,6 +60,13 @@ def write(records: Iterable[pl.DataFrame], problems: pl.DataFrame, path: Path) -
     return count
 
 
+def add_gone(gone: pl.DataFrame, path: Path) -> None:
+    """Add to search.sqlite the resources that only earlier releases describe: columns path, last (a release's id)."""
+    with closing(sqlite3.connect(path)) as base, base:
+        base.execute("CREATE TABLE gone (path TEXT PRIMARY KEY, last TEXT) WITHOUT ROWID")
+        base.executemany("INSERT INTO gone VALUES (?, ?)", gone.select("path", "last").iter_rows())
+
+
 def _insert(base: sqlite3.Connection, table: pl.DataFrame) -> None:
     have = table.columns
     rows = table.select(

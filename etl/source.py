@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from etl import harvest
+from etl.harvest import Harvest
+
 FieldType = Literal[
     "text", "name", "cup", "cig", "code", "amount", "date", "municipality", "action", "concept", "bodies", "urls",
-    "integer", "year", "flag", "moment", "tax_code", "istat", "province", "region", "coded", "joined", "url",
+    "integer", "year", "flag", "moment", "tax_code", "istat", "number", "province", "region", "coded", "joined", "url",
 ]  # fmt: skip
 Form = Literal["sheet", "table"]
 Parts = Literal["all", "some", "first"]
@@ -32,7 +35,10 @@ class Field:
     """One field of a source: our name, its type, and what it is called in the layouts we know.
 
     `child` fields get a table of their own (one row a value), `expected` ones are missed when absent,
-    `start` marks the unlabelled text a sheet opens with.
+    `start` marks the unlabelled text a sheet opens with. `sections` are those of a sheet in which its labels mean this
+    field (none: in all), `group` is the group it is a column of, `ocr` says that its words may be read for their sense,
+    so that the usual confusions of OCR are repaired; `pattern` is the form a source gives its own codes: one of another
+    form is told, one that OCR's errors make of this form is withheld.
 
     Of tables: `separator` parts the values of a field of many; `nulls` are words that are no value in this field, with
     what they mean; `lower` writes a code in small letters; `scheme` is the code list a coded field is looked up in
@@ -55,6 +61,10 @@ class Field:
     expected: bool = False
     start: bool = False
     prose: bool = False
+    sections: tuple[str, ...] = ()
+    group: str = ""
+    ocr: bool = False
+    pattern: str = ""
     separator: str = ""
     nulls: dict[str, str] = field(default_factory=dict, hash=False)
     scheme: str = ""
@@ -75,6 +85,23 @@ class Field:
     def label(self) -> str:
         """The label a person knows the field by: the first declared, else our name."""
         return self.labels[0] if self.labels else self.name
+
+
+@dataclass(frozen=True)
+class Group:
+    """What a sheet tells row by row, such as the money of each fund and year: a table of its own.
+
+    `labels` are the headings above it, `columns` the fields of a row. Where the values of one column stand in the
+    table's head (a column for each year), `across` names that column and `cell` the one of what stands below. `totals`
+    are the words that a row of sums begins with: it is no row of its own.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    columns: dict[str, Field] = field(hash=False)
+    across: str = ""
+    cell: str = ""
+    totals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,6 +129,11 @@ class Source:
     words that are no value in any field, with what they mean, `ignored` the columns that are not published, each with
     the reason, `carried` the fields that tables of several values have beside their record, `compare` which of our
     columns answers to which comparison between sources (etl/comparisons.toml).
+
+    Of sheets: `headings` open a part of a sheet and are no field, `begins` are those a sheet begins with, `sections`
+    are parts within which a label means something of its own, each with its headings; `groups` are told row by row;
+    `metadata` says which field a term of a page's machine-readable part (schema.org) is, `harvest` where its documents
+    are found.
     """
 
     id: str
@@ -133,6 +165,11 @@ class Source:
     carried: tuple[str, ...] = ()
     unpivots: dict[str, Unpivot] = field(default_factory=dict, hash=False)
     compare: dict[str, str] = field(default_factory=dict, hash=False)
+    begins: tuple[str, ...] = ()
+    sections: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    groups: dict[str, Group] = field(default_factory=dict, hash=False)
+    metadata: dict[str, str] = field(default_factory=dict, hash=False)
+    harvest: Harvest | None = field(default=None, hash=False)
 
     def reads(self, path: Path) -> bool:
         """Whether a file of this name is of this source's layout."""
@@ -184,6 +221,11 @@ def load(path: Path) -> Source:
             carried=tuple(reading.get("carried", ())),
             compare=told.get("compare", {}),
             unpivots={name: _unpivot(name, entry, told["fields"]) for name, entry in told.get("unpivot", {}).items()},
+            begins=tuple(reading.get("begins", ())),
+            sections={name: tuple(headings) for name, headings in told.get("sections", {}).items()},
+            groups={name: _group(name, entry) for name, entry in told.get("groups", {}).items()},
+            metadata=_metadata(told.get("metadata", {}), told["fields"]),
+            harvest=harvest.load(told["harvest"]) if "harvest" in told else None,
         )
     except tomllib.TOMLDecodeError as error:
         raise SourceError(f"{path}: not TOML: {error}") from error
@@ -206,7 +248,7 @@ def _field(name: str, entry: dict[str, Any]) -> Field:
     if entry.get("parts", "all") not in PARTS:
         raise ValueError(f"fields.{name}: parts {entry['parts']!r}; allowed: {', '.join(PARTS)}")
     tuples: dict[str, Any] = {
-        key: tuple(entry[key]) for key in ("labels", "of", "better", "when", "unless") if key in entry
+        key: tuple(entry[key]) for key in ("labels", "of", "better", "when", "unless", "sections") if key in entry
     }
     told: dict[str, Any] = {**entry, **tuples, "nulls": _nulls(f"fields.{name}.nulls", entry.get("nulls", {}))}
     return Field(name=name, **told)
@@ -217,6 +259,25 @@ def _nulls(key: str, told: dict[str, str]) -> dict[str, str]:
     for words, meaning in told.items():
         if meaning not in MEANINGS:
             raise ValueError(f"{key}.{words!r}: {meaning!r}; allowed: {', '.join(MEANINGS)}")
+    return told
+
+
+def _group(name: str, entry: dict[str, Any]) -> Group:
+    columns = {column: replace(_field(column, told), group=name) for column, told in entry["columns"].items()}
+    across, cell = entry.get("across", ""), entry.get("cell", "")
+    for each in (across, cell):
+        if each and each not in columns:
+            raise ValueError(f"groups.{name}: there is no column {each!r}; there are: {', '.join(columns)}")
+    if bool(across) != bool(cell):
+        raise ValueError(f"groups.{name}: across and cell belong together; given: {across or cell!r} alone")
+    return Group(name, tuple(entry.get("labels", ())), columns, across, cell, tuple(entry.get("totals", ())))
+
+
+def _metadata(told: dict[str, str], fields: dict[str, Any]) -> dict[str, str]:
+    """The terms of a page's machine-readable part, each with the field it is."""
+    for term, name in told.items():
+        if name not in fields:
+            raise ValueError(f"metadata.{term!r}: there is no field {name!r}; there are: {', '.join(fields)}")
     return told
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from etl import problems, tax_codes
+from etl import codes, problems, tax_codes
 from etl.iris import encoded, slugs
-from etl.source import Source, Unpivot
+from etl.source import Field, Source, Unpivot
 from etl.texts import whole
 
 
@@ -33,10 +33,12 @@ def without_doubles(records: pl.DataFrame, source: Source) -> tuple[pl.DataFrame
     first = records.unique("record", keep="first", maintain_order=True)
     if source.form == "table":
         return first, _repeated(records, first, source)
-    doubles = records.join(first.select("record", "file"), on=["record", "file"], how="anti").join(
-        first.select("record", other="file"), on="record"
+    doubles = records.join(first.select("file", "place"), on=["file", "place"], how="anti", nulls_equal=True).join(
+        first.select("record", other=pl.concat_str("file", "place", separator=", ", ignore_nulls=True)), on="record"
     )
-    told = doubles.select("record", "file", "other", raw="record", source=pl.lit(source.id), field=pl.lit("local_code"))
+    told = doubles.select(
+        "record", "file", "place", "other", raw="record", source=pl.lit(source.id), field=pl.lit("local_code")
+    )
     return first, problems.table("identity.duplicate", told)
 
 
@@ -60,16 +62,20 @@ def _repeated(records: pl.DataFrame, first: pl.DataFrame, source: Source) -> pl.
 
 
 def published_readings(readings: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
-    """Readings of the published records, each with a name of its own within its sheet."""
-    joined = readings.join(records.select("record", "file"), on="file", how="inner", maintain_order="left")
-    return _numbered(joined, "field").select("record", "field", "node", "label", "raw", "place")
+    """Readings of the published records, each with a name of its own within its sheet; of a group, with its row."""
+    known = records.select("record", "file", sheet="place")
+    joined = readings.join(known, on=["file", "sheet"], how="inner", nulls_equal=True, maintain_order="left")
+    parts = pl.col("field").str.split(".")
+    of_row = pl.format("{}-{}.{}", parts.list.first(), "row", parts.list.last())  # the group and row as in IRIs
+    told = joined.with_columns(name=pl.coalesce(of_row, "field"))
+    return _numbered(told, "name").select("record", "field", "node", "label", "raw", "place")
 
 
 def with_records(found: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
-    """Problems found while reading a sheet, each with the record its file turned out to hold, if it holds one."""
-    known = records.select("file", known="record")
-    joined = found.join(known, on="file", how="left", maintain_order="left")
-    return joined.with_columns(record=pl.coalesce("record", "known")).drop("known")
+    """Problems found while reading, each with the record its `sheet` turned out to hold, if it holds one."""
+    known = records.select("file", sheet="place", known="record")
+    joined = found.join(known, on=["file", "sheet"], how="left", nulls_equal=True, maintain_order="left")
+    return joined.with_columns(record=pl.coalesce("record", "known")).drop("known", "sheet")
 
 
 def without_persons(strings: pl.DataFrame, types: Mapping[str, str]) -> pl.DataFrame:
@@ -88,28 +94,40 @@ def without_names(readings: pl.DataFrame, source: Source) -> pl.DataFrame:
     return readings.filter(~pl.col("field").is_in(names))
 
 
-def source_tables(records: pl.LazyFrame, readings: pl.DataFrame, source: Source) -> dict[str, pl.LazyFrame]:
+def source_tables(
+    records: pl.LazyFrame, readings: pl.DataFrame, groups: Mapping[str, pl.DataFrame], source: Source
+) -> dict[str, pl.LazyFrame]:
     """The tables the mapping reads: the records, one for each field with several values, one for each set of fields
-    that become rows, and the readings of sheets."""
+    that become rows, one for each group of a sheet, and the readings of sheets."""
     schema = records.collect_schema()
     tables = {source.id: records}
     carried = [name for name in source.carried if name in schema]
     for field_ in source.fields.values():
         if field_.child:
-            tables[f"{source.id}-{field_.name}"] = _child(records, field_.name, carried)
+            tables[f"{source.id}-{field_.name}"] = _child(records, field_, carried)
     for name, unpivot in source.unpivots.items():
         tables[f"{source.id}-{name}"] = _unpivoted(records, unpivot)
+    for name, rows in groups.items():
+        at = ["record", "file", "place"]  # of two sheets of one record only the first is published
+        mine = rows.lazy().join(records.select(at), on=at, how="semi", nulls_equal=True, maintain_order="left")
+        node = pl.format("{}-{}", pl.lit(name.replace("_", "-")), "number")
+        tables[f"{source.id}-{name}"] = mine.with_columns(node=node).drop("file", "place")
     if source.form == "sheet":
         tables[f"{source.id}-readings"] = readings.lazy()
     return tables
 
 
-def _child(records: pl.LazyFrame, name: str, carried: list[str]) -> pl.LazyFrame:
-    """One row for each value of a field: `record, value, slug, number, node`, and what is carried."""
+def _child(records: pl.LazyFrame, of: Field, carried: list[str]) -> pl.LazyFrame:
+    """One row for each value of a field: `record, value, slug, number, node`, and what is carried; of a coded field
+    also what its list says of the code (`iri`, `label` …)."""
+    name = of.name
     wide = records.select("record", *carried, value=pl.col(name)).collect()
     rows = (wide.explode("value") if isinstance(wide.schema["value"], pl.List) else wide).drop_nulls("value")
     rows = rows.with_columns(field=pl.lit(name), slug=slugs(pl.col("value")))
-    return _numbered(rows, "field").select("record", "value", "slug", "number", "node", *carried).lazy()
+    table = _numbered(rows, "field").select("record", "value", "slug", "number", "node", *carried)
+    if of.type == "coded":
+        table = table.join(codes.scheme(of.scheme), left_on="value", right_on="code", how="left", maintain_order="left")
+    return table.lazy()
 
 
 def _unpivoted(records: pl.LazyFrame, unpivot: Unpivot) -> pl.LazyFrame:

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from etl.fetch import Report
+
 
 def changes(found: pl.DataFrame, lines: Console, summary: Console) -> None:
     """One line a change, CUP first; then how many CUPs changed in each source."""
@@ -89,3 +91,16 @@ def validators(told: Iterable[Mapping[str, Any]], console: Console) -> None:
         for each in validator["fell_back"]:
             part = each["part"] or "all shapes"
             console.print(Text(f"{validator['source']}: {part} validated by {each['engine']}: {each['reason']}"))
+
+
+def fetched(report: Report, out: Console, err: Console) -> None:
+    """What became of each address, but those where nothing changed; how many of each, and where the copies are."""
+    for outcome in report.outcomes:
+        if outcome.kind != "unchanged":
+            out.print(Text(f"{outcome.kind:10} {outcome.url}  {outcome.message_en or outcome.path}"))
+    counts = ", ".join(f"{count} {kind}" for kind, count in report.counts.items()) or "nothing to get"
+    err.print(Text(f"{counts}; copies in {report.folder}, archive {report.warc.name}"))
+    if report.resumed:
+        err.print("an interrupted fetch was gone on with")
+    if not report.complete:
+        err.print("the listing was not read whole: what it does not name is not taken for vanished")

@@ -19,7 +19,7 @@ import polars as pl
 from etl import cup, dates, problems, texts
 from etl.cleaners import CLEANERS, coded
 from etl.cleaners.columns import ON, ROW, Column, Found, from_windows
-from etl.source import Field, Source
+from etl.source import Field, Group, Source
 
 #: The fields a record is known and dated by, whatever the source calls them.
 TITLE: Final = "title"
@@ -60,14 +60,15 @@ def clean(table: pl.DataFrame, source: Source) -> Cleaned:
     """Typed columns and problems from a table of strings.
 
     `table` has a column for each field of the source, as found, null where absent, and may have `<field>@place`,
-    `file`, `sha256` and `place`. Amounts become Decimal(20, 2) in euro, dates Date, lists List(String) and so on;
-    `record` is the key (the local code, else the CUP), `label` what to call the record.
+    `file`, `sha256` and `place`; of sheets also `copy` (what the copy of the file is published as, null if it is not),
+    `url` and `retrieved`. Amounts become Decimal(20, 2) in euro, dates Date, lists List(String) and so on; `record` is
+    the key (the local code, else the CUP), `label` what to call the record.
     """
     rows, placeholders = _present(table, source)
     rows, columns = _cleaned(rows, source)
     found = [problem for column in columns.values() for problem in column.found]
     typed = pl.concat(
-        [rows.select(ROW, "file", "sha256", "place"), *(columns[name].values for name in source.fields)],
+        [rows.select(ROW, "file", "sha256", "place", *_own(source)), *(columns[name].values for name in source.fields)],
         how="horizontal",
     ).with_columns(pl.lit(value).alias(name) for name, value in source.constants.items())
     if source.axes:
@@ -88,6 +89,29 @@ def clean(table: pl.DataFrame, source: Source) -> Cleaned:
     )
     kept = typed.filter(pl.col("record").is_not_null())
     return Cleaned(kept.select("record", "label", pl.exclude(ROW, "record", "label")), told, placeholders)
+
+
+def clean_group(table: pl.DataFrame, group: Group, source: Source) -> Cleaned:
+    """Typed columns and problems of the rows of a group, as `clean` has them of records.
+
+    `table` has `file`, `place` (where the row's sheet begins), `number` and the `record` of that sheet besides the
+    columns; rows of a sheet without record are left out, what is wrong with them is told.
+    """
+    columns = replace(source, fields=group.columns)
+    rows, placeholders = _present(table, columns)
+    rows, cleaned = _cleaned(rows, columns)
+    typed = pl.concat(
+        [rows.select(ROW), table.select("record", "file", "place", "number"), *(c.values for c in cleaned.values())],
+        how="horizontal",
+    )
+    found = [problem for column in cleaned.values() for problem in column.found if problem.rows.height]
+    told = problems.together(
+        [
+            *(problems.table(each.code, _in_context(each, rows, typed, source)) for each in found),
+            placeholder_problems(placeholders, source),
+        ]
+    ).with_columns(field=pl.concat_str(pl.lit(f"{group.name}."), "field"))
+    return Cleaned(typed.filter(pl.col("record").is_not_null()).drop(ROW), told, placeholders)
 
 
 def placeholder_problems(placeholders: pl.DataFrame, source: Source) -> pl.DataFrame:
@@ -117,7 +141,7 @@ _PLACEHOLDERS: Final = pl.Schema(
 def _present(table: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The table with every column there may be, blanks and words for nothing null, rows numbered; and those words."""
     fields = [field for field in source.fields.values() if field.type != "joined"]
-    wanted = ["file", "sha256", "place", *(field.name for field in fields)]
+    wanted = ["file", "sha256", "place", *_own(source), *(field.name for field in fields)]
     if source.form == "sheet":  # a table's values stand where the row stands
         wanted += [f"{field.name}@place" for field in fields]
     table = table.with_columns(pl.lit(None, pl.String).alias(c) for c in wanted if c not in table.columns)
@@ -144,6 +168,11 @@ def _present(table: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.Data
         told.append(counted.with_columns(field=pl.lit(field.name)).select(_PLACEHOLDERS.names()))
         rows = rows.with_columns(pl.when(~is_none).then(pl.col(field.name)))
     return rows, pl.concat(told)
+
+
+def _own(source: Source) -> list[str]:
+    """What a sheet's row has besides a table's."""
+    return ["copy", "url", "retrieved"] if source.form == "sheet" else []
 
 
 def _meaning(field: Field) -> str:
@@ -265,8 +294,11 @@ def _value(rows: pl.DataFrame, field: Field, source: Source) -> Column:
 def _parts(rows: pl.DataFrame, field: Field, source: Source) -> Column:
     """A list of what the parts of a value are, each once, in their order; null when there is none."""
     name = field.name
+    text = pl.col(name)
+    if source.form == "sheet":  # which may give each value a line of its own, whatever else parts them
+        text = text.str.replace_all("\n", field.separator, literal=True)
     each = (
-        rows.select(whole=pl.col(ROW), part=pl.col(name).str.split(field.separator))
+        rows.select(whole=pl.col(ROW), part=text.str.split(field.separator))
         .explode("part")
         .filter(~texts.is_blank(pl.col("part")))
         .with_row_index(ROW)

@@ -87,7 +87,7 @@ def test_check_shows_what_was_read_what_is_wrong_and_what_would_be_published(tor
     assert "cupola:disbursedAmount 218177.38" in ended.stdout
     assert "cupola:startDate" not in ended.stdout
     told = json.loads(cupola("check", torino, "--json").stdout)
-    assert [problem["code"] for problem in told["problems"]] == ["date.out-of-range"]
+    assert [problem["code"] for problem in told["problems"]] == ["text.ocr-repaired", "date.out-of-range"]
 
 
 @pytest.mark.parametrize(

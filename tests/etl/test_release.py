@@ -33,7 +33,7 @@ def test_a_release_has_every_part_its_design_names(built: pipeline.Built) -> Non
     parts = {path.name for path in built.folder.iterdir()}
     assert parts == {
         "manifest.json", "tables", "data", "problems.parquet", "validation.ttl", "catalog.ttl", "store",
-        "search.sqlite", "shapes.ttl", "parts",
+        "search.sqlite", "shapes.ttl", "parts", "copies", "gone.parquet",
     }  # fmt: skip
     assert {path.name for path in (built.folder / "data").iterdir()} == {
         "ponmetro.nq.gz", "links.nq.gz", "quality.nq.gz", "ontology.nq.gz", "public-contracts.nq.gz",
@@ -52,7 +52,7 @@ def test_the_manifest_says_what_went_in_and_what_came_out(built: pipeline.Built)
     assert sheets["read"] == sheets["published"] + sheets["withheld"] == len(files)
     assert told["triples"] == sum(graph["triples"] for graph in told["graphs"]) > 0
     assert sum(told["problems"]["codes"].values()) == built.problems.height
-    stages = {"read", "clean", "map", "validate", "link", "dump", "search", "index", "view"}
+    stages = {"read", "clean", "map", "validate", "link", "dump", "search", "gone", "index", "view"}
     assert set(told["timings"]) == set(told["memory"]) == stages
 
 
@@ -71,8 +71,8 @@ def test_a_changed_sheet_shows_in_the_comparison_and_nothing_else_does(examples:
     changed.write_bytes(changed.read_bytes() + b"\n")
     new = pipeline.build([sheets], Settings(releases=tmp_path / "releases"))
     changes = release.compare(old.folder, new.folder)
-    assert changes["change"].to_list().count("added") == changes["change"].to_list().count("removed") == 1
-    assert changes["statement"].str.contains("sha256").all()
+    assert changes["change"].to_list().count("added") == changes["change"].to_list().count("removed") == 2
+    assert changes["statement"].str.contains("sha256|contentUrl").all()
 
 
 def test_a_dump_that_was_altered_does_not_verify(built: pipeline.Built, tmp_path: Path) -> None:
