@@ -4,7 +4,7 @@ import atexit
 
 from flask import Flask, Response, request
 
-from endpoint import catalog, errors, onto, pages, resources, sparql
+from endpoint import catalog, copies, errors, onto, pages, resources, sparql
 from endpoint.ask import query
 from endpoint.release import NoRelease
 from endpoint.service import Service
@@ -44,7 +44,7 @@ def create_app(settings: Settings) -> Flask:
     service = app.extensions["cupola"] = Service(settings)
     atexit.register(service.close)
 
-    for part in (pages, sparql, resources, onto, catalog):
+    for part in (pages, sparql, resources, onto, copies, catalog):
         app.register_blueprint(part.blueprint)
     errors.register(app)
 
@@ -67,7 +67,8 @@ def create_app(settings: Settings) -> Flask:
         if request.method == "OPTIONS":
             response.headers.update(PREFLIGHT_HEADERS)
         if response.mimetype == "text/html":
-            response.headers.update(PAGE_HEADERS)
+            for name, value in PAGE_HEADERS.items():
+                response.headers.setdefault(name, value)  # a copied page has stricter ones of its own
         service.count("requests", request.endpoint or "none", str(response.status_code))
         return response
 

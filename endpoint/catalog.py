@@ -229,9 +229,11 @@ def _urls(folder: Path, root: str, page: int) -> Iterator[str]:
 
 @blueprint.get("/robots.txt")
 def robots() -> Response:
-    """What crawlers may read: everything but the queries, which are work for us and nothing to index."""
-    text = f"User-agent: *\nDisallow: /sparql?\nDisallow: /metrics\n\nSitemap: {_root()}/sitemap.xml\n"
-    return Response(text, mimetype="text/plain")
+    """What crawlers may read: everything but the queries, which are work for us and nothing to index, and the copies
+    of files, which name persons.
+    """
+    closed = "".join(f"Disallow: {path}\n" for path in ("/sparql?", "/metrics", "/copy/"))
+    return Response(f"User-agent: *\n{closed}\nSitemap: {_root()}/sitemap.xml\n", mimetype="text/plain")
 
 
 @blueprint.get("/health")

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from endpoint.engine import Engine
@@ -62,6 +62,7 @@ SELECT DISTINCT ?g ?s ?p ?o ?in WHERE {
           FILTER(!STRSTARTS(STR(?s), %(prefix)s)) } LIMIT %(limit)d }
 }"""
 
+_STATEMENTS = "SELECT ?g ?s ?p ?o WHERE { VALUES ?s { %s } GRAPH ?g { ?s ?p ?o } }"
 _EXISTING = "SELECT ?s WHERE { VALUES ?s { %s } FILTER EXISTS { GRAPH ?g { ?s ?p ?o } } }"
 _CLASSES = "SELECT DISTINCT ?x ?class WHERE { VALUES ?x { %s } GRAPH ?g { ?x a ?class } }"
 _LABELS = "SELECT DISTINCT ?x ?l WHERE { VALUES ?x { %s } GRAPH ?g { ?x <%s> ?l } }"
@@ -110,6 +111,24 @@ def existing(engine: Engine, iris: Iterable[str]) -> str | None:
         return None
     found = {row["s"]["value"] for row in _rows(engine, _EXISTING % " ".join(tokens))}
     return next((iri for iri in wanted if iri in found), None)
+
+
+def with_statements(engine: Engine, description: Description, iris: Iterable[str]) -> Description:
+    """A description together with the statements of some more resources, and the names of what these mention.
+
+    Raises an EngineError when the engine cannot answer.
+    """
+    tokens = [token for iri in sorted(set(iris)) if (token := iri_token(iri))]
+    if not tokens:
+        return description
+    rows = _rows(engine, _STATEMENTS % " ".join(tokens))
+    quads = [(row["s"]["value"], row["p"]["value"], _term(row["o"]), row["g"]["value"]) for row in rows]
+    mentioned = {x for s, p, _o, g in quads for x in (s, p, g)} | {
+        o.value for _s, _p, o, _g in quads if o.kind == "iri"
+    }
+    named = labels(engine, mentioned - description.labels.keys())
+    added = sorted(quads, key=lambda q: (*q[:2], q[2].kind, q[2].value, q[2].lang or "", q[2].datatype or "", q[3]))
+    return replace(description, quads=description.quads + added, labels={**named, **description.labels})
 
 
 def describe(engine: Engine, iri: str, *, with_labels: bool = True) -> Description | None:

@@ -20,7 +20,6 @@ LANGUAGES = ("it", "en")
 _TEXT = Path(__file__).parent / "text"
 _DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(Z|[+-]\d\d:\d\d)?")
-_LINES = re.compile(r"(lines?) (\d.*)")
 
 
 def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
@@ -99,11 +98,6 @@ class Language:
             return lexical
         month = self(f"month.{match[2]}")
         return self(f"format.{form}", day=int(match[3]), month=month, number=int(match[2]), year=match[1])
-
-    def place(self, neutral: str) -> str:
-        """A place in a file in words: "line 37" -> "riga 37", "lines 5-9" -> "righe 5–9"."""
-        match = _LINES.fullmatch(neutral)
-        return self(f"place.{match[1]}", number=match[2].replace("-", "–")) if match else neutral
 
     def choose(self, labels: Mapping[str, str]) -> tuple[str, str] | None:
         """The label for this language and the language it is in: ours, untagged, the other ones."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from urllib.parse import quote_plus
 
 from endpoint.asking import select
-from endpoint.describe import Description, describe, iri_token
+from endpoint.describe import Description, describe, iri_token, with_statements
 from endpoint.engine import Engine
 from endpoint.language import Language
 from endpoint.problems import Problem, of_resource, written
-from endpoint.terms import Links, last_part
+from endpoint.provenance import Group, Origin, Origins, Sheet, rows_elsewhere, sheet_view
+from endpoint.release import Release
+from endpoint.terms import Links, full, last_part
 from endpoint.views import Facts, Link, Text
 
 # The stages of the money, in their order in time: the field and the property that holds it. The recovery plan has
@@ -43,9 +45,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Role:
-    """Who: what they do in the project, and who they are."""
+    """Who: what they do in the project, and who they are; `field` is the one it was read from."""
 
     role: Text
+    field: str
     agents: list[Link]
 
 
@@ -53,10 +56,11 @@ class Role:
 class Fact:
     """A value of a field, or what is to be said when it is not there.
 
-    `text` is the value as the page writes it, `lexical` as it is published. When it was withheld, `problem` says why;
-    when it is published and flagged, `problem` is the warning.
+    `name` is the field's without what kind of value it holds; `text` is the value as the page writes it, `lexical` as
+    it is published. When it was withheld, `problem` says why; when it is published and flagged, it is the warning.
     """
 
+    field: str
     name: str
     text: str | None
     lexical: str | None
@@ -71,28 +75,6 @@ class Stage:
     fact: Fact
     share: str | None
     bar: str | None
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A value as the source writes it, and its place there."""
-
-    iri: str
-    field: str
-    label: str | None
-    raw: str | None
-    place: str | None
-    order: tuple[int, str]
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """The document an operation was read from."""
-
-    link: Link
-    file: str | None
-    sha256: str | None
-    readings: list[Reading]
 
 
 @dataclass(frozen=True)
@@ -120,6 +102,8 @@ class OperationView:
     official: list[Link]
     opencup: list[Link]
     documents: list[Link]
+    origins: Mapping[str, Origin]  # by the name of the field
+    groups: list[Group]
 
     @property
     def has_money(self) -> bool:
@@ -143,31 +127,6 @@ def cup_view(code: str) -> CupView:
     return CupView(code, digits, f"{19 if digits > '90' else 20}{digits}" if digits else None)
 
 
-def sheet_view(facts: Facts) -> Sheet:
-    """A sheet with its readings, in the order of the document."""
-    readings = [_reading(facts, node) for node in facts.subjects("cupola:FieldReading")]
-    return Sheet(
-        link=facts.link(facts.description.iri),
-        file=facts.one("cupola:fileName"),
-        sha256=facts.one("cupola:sha256"),
-        readings=sorted(readings, key=lambda r: r.order),
-    )
-
-
-def _reading(facts: Facts, node: str) -> Reading:
-    field = facts.one("cupola:field", node) or ""
-    place = facts.one("cupola:place", node)
-    number = re.search(r"\d+", place or "")
-    return Reading(
-        iri=node,
-        field=facts.language.get(f"field.{field}") or field,
-        label=facts.one("cupola:sourceLabel", node),
-        raw=facts.one("cupola:sourceValue", node),
-        place=facts.language.place(place) if place else None,
-        order=(int(number[0]) if number else 0, node),
-    )
-
-
 def _fact(facts: Facts, field: str, name: str, problems: Sequence[Problem]) -> Fact:
     values = facts.all(name)
     lexical = values[0].value if values else None
@@ -176,6 +135,7 @@ def _fact(facts: Facts, field: str, name: str, problems: Sequence[Problem]) -> F
         own = sorted((p for p in own if p.severity != "info"), key=lambda p: p.raw is None)
     problem = next(iter(own), None)
     return Fact(
+        field=field,
         name=field.removesuffix("_amount").removesuffix("_date"),
         text=" / ".join(written(v.value, field, facts.language) for v in values) or None,
         lexical=lexical,
@@ -215,14 +175,44 @@ def _compared(rows: list[Fact], language: Language) -> list[Stage]:
 
 def _roles(facts: Facts) -> list[Role]:
     """Who does what, the same role's holders together, in the order of their nodes."""
-    found: dict[str, tuple[Text, list[Link]]] = {}
+    found: dict[str, Role] = {}
     for node in sorted((t.value for t in facts.all("RO:hasRiT")), key=lambda iri: ("rup" in last_part(iri), iri)):
         role = facts.one("RO:withRole", node)
         word = facts.language.get(f"role.{last_part(role)}") if role else None
         name = Text(word, facts.language.code) if word else facts.name(role or node)
         holders = [facts.link(t.value) for t in facts.all("RO:isRoleInTimeOf", node)]
-        found.setdefault(role or node, (name, []))[1].extend(holders)
-    return [Role(name, agents) for name, agents in found.values()]
+        found.setdefault(role or node, Role(name, _field(node), [])).agents.extend(holders)
+    return list(found.values())
+
+
+def _field(node: str) -> str:
+    """The field a role was read from, by what its node is called: …/implementing-body-2 -> implementing_body."""
+    return re.sub(r"-\d+$", "", last_part(node)).replace("-", "_")
+
+
+# What the page shows of an operation, each with the fields that layouts of sheets read it from; roles are added.
+_STAGES = {field: (name, [field]) for stages in STAGES for field, name in stages.items()}
+_SHOWN = _STAGES | {
+    "title": ("PRJ:projectTitle", ["title"]),
+    "description": ("l0:description", ["description"]),
+    "city": ("CLV:hasSpatialCoverage", ["city", "municipality", "places.municipality"]),
+    "local_code": ("cupola:localCode", ["local_code"]),
+    "cup": ("cupola:cup", ["cup"]),
+    "programme": ("PRJ:hasProgramme", ["programme"]),
+    "action": ("cupola:action", ["action", "objective", "axis"]),
+    "thematic_area": ("cupola:thematicArea", ["thematic_area", "theme"]),
+    "start_date": ("cupola:startDate", ["start_date"]),
+    "end_date": ("cupola:endDate", ["end_date"]),
+    "documents": ("cupola:document", ["documents"]),
+    "committed_amount": ("cupola:committedAmount", ["committed_amount", "commitments"]),
+}
+
+
+def _origins(origins: Origins, roles: Sequence[Role]) -> dict[str, Origin]:
+    """Where each value shown comes from, by what the page calls it."""
+    found = {shown: origins.of(fields, name) for shown, (name, fields) in _SHOWN.items()}
+    found |= {role.field: origins.of_links([role.field], role.agents) for role in roles}
+    return {shown: origin for shown, origin in found.items() if origin is not None}
 
 
 _AROUND = """
@@ -235,8 +225,19 @@ SELECT DISTINCT ?what ?about ?x ?name {{
 }}"""
 
 
-def operation_view(engine: Engine, description: Description, language: Language, links: Links) -> OperationView:
-    """The view of an operation; asks the engine for its problems, its sheet, its place and the links of its CUP."""
+def sheets_of(engine: Engine, facts: Facts, release: Release) -> list[Sheet]:
+    """The sheets a described resource was read from: those it names, and those that say they are about it."""
+    named = [term.value for term in facts.all("prov:wasDerivedFrom")]
+    about = [s for s, p, _ in facts.description.incoming if p == full("foaf:primaryTopic")]
+    described = (describe(engine, iri) for iri in dict.fromkeys([*named, *about]))
+    views = [Facts(found, facts.language, facts.links) for found in described if found]
+    return [sheet_view(each, release) for each in views if each.is_a("cupola:ProjectSheet")]
+
+
+def operation_view(
+    engine: Engine, release: Release, description: Description, language: Language, links: Links
+) -> OperationView:
+    """The view of an operation; asks the engine for its problems, its sheets, its place and the links of its CUP."""
     iri = description.iri
     around: dict[tuple[str, str], list[str]] = {}
     names: dict[str, dict[str, str]] = {}
@@ -257,11 +258,10 @@ def operation_view(engine: Engine, description: Description, language: Language,
         link = facts.link(city)
         province, region = (next(iter(linked(what, [city])), None) for what in ("province", "region"))
         places.append(Place(link, links.local(f"/projects?city={quote_plus(link.text)}"), province, region))
-    sheets = []
-    for sheet in (t.value for t in facts.all("prov:wasDerivedFrom")):
-        found = describe(engine, sheet)
-        if found:
-            sheets.append(sheet_view(Facts(found, language, links)))
+    sheets = sheets_of(engine, facts, release)
+    roles = _roles(facts)
+    with_rows = with_statements(engine, description, rows_elsewhere(description, sheets))
+    origins = Origins(Facts(with_rows, language, links, names), sheets, problems)
     return OperationView(
         iri=iri,
         title=facts.text("PRJ:projectTitle") or facts.name(iri),
@@ -269,7 +269,7 @@ def operation_view(engine: Engine, description: Description, language: Language,
         local_code=code,
         cup=facts.one("cupola:cup"),
         project=facts.link(projects[0]) if projects else None,
-        roles=_roles(facts),
+        roles=roles,
         places=places,
         city=_fact(facts, "city", "CLV:hasSpatialCoverage", problems),
         code=_fact(facts, "cup", "cupola:cup", problems),
@@ -284,4 +284,6 @@ def operation_view(engine: Engine, description: Description, language: Language,
         official=linked("official", projects),
         opencup=linked("opencup", projects),
         documents=[facts.link(t.value) for t in facts.all("cupola:document")],
+        origins=_origins(origins, roles),
+        groups=origins.groups(),
     )

@@ -20,7 +20,8 @@ from endpoint.examples import TOPICS, by_topic, example_named, examples
 from endpoint.formats import Format, of
 from endpoint.language import LANGUAGES, Language
 from endpoint.listing import COLUMNS, FILTERS, ORDERS, Listing, Row, Wanted
-from endpoint.operation import cup_view, operation_view, sheet_view
+from endpoint.operation import cup_view, operation_view, sheets_of
+from endpoint.provenance import sheet_view
 from endpoint.release import NoRelease, Release
 from endpoint.resource import connected
 from endpoint.samples import Sample, samples
@@ -275,12 +276,13 @@ def resource_page(iri: str, description: Description) -> Response:
     facts = Facts(description, lang, links)
     common = {"iri": iri, "downloads": _downloads(links, iri), "facts": facts}
     if facts.is_a("cupola:Operation"):
-        return _page("operation.html", operation=operation_view(engine, description, lang, links), **common)
+        view = operation_view(engine, _service().release, description, lang, links)
+        return _page("operation.html", operation=view, **common)
     if facts.is_a("pi:Progetto_di_investimento_pubblico"):
         return _project_page(description, facts, common)
     extra: dict[str, object] = {}
     if facts.is_a("cupola:ProjectSheet"):
-        extra["sheet"] = sheet_view(facts)
+        extra["sheet"] = sheet_view(facts, _service().release)
     if facts.is_a("cupola:Problem"):
         extra["problem"] = problems.of_description(description, lang)
     if facts.is_a("pi:Codice_unico_di_progetto") and (code := facts.one("skos:notation")):
@@ -302,7 +304,7 @@ def _project_page(description: Description, facts: Facts, common: dict[str, obje
     """The page of a CUP's project: the code, every operation that concerns it, laid out as on its own page, and the
     contracts and disagreements of sources by their names.
     """
-    engine = _service().engine
+    engine, release = _service().engine, _service().release
     concerning = sorted({s for s, p, _ in description.incoming if p == f"{ONTO}concernsProject"})
     kinds = classes(engine, concerning)
     about, lots, disagreements = (
@@ -314,12 +316,13 @@ def _project_page(description: Description, facts: Facts, common: dict[str, obje
     return _page(
         "project.html",
         cup=cup_view(code) if code else None,
-        operations=[operation_view(engine, each, facts.language, facts.links) for each in described],
+        operations=[operation_view(engine, release, each, facts.language, facts.links) for each in described],
         others=[facts.link(iri) for iri in about[OPERATIONS_IN_FULL:]],
         number=len(about),
         contracts=[facts.link(iri) for iri in lots],
         disagreements=[facts.link(iri) for iri in disagreements],
         cut=description.incoming_cut,
+        sheets=sheets_of(engine, facts, release),
         **common,
     )
 

@@ -12,6 +12,7 @@ from endpoint.describe import Description, Term, iri_token
 from endpoint.engine import Engine
 from endpoint.language import Language
 from endpoint.listing import opened
+from endpoint.places import in_words
 from endpoint.terms import full, last_part
 from endpoint.views import Text
 
@@ -47,7 +48,8 @@ class Problem:
     @property
     def of_record(self) -> bool:
         """Whether it is tied to something published; else it is about a document of its source, published or not."""
-        return self.about is not None and "/id/dataset/" not in self.about
+        # A file that gave no record is told of at its source, or at the catalogue if it has none.
+        return self.about is not None and "/id/dataset/" not in self.about and not self.about.endswith("/catalog")
 
     @property
     def key(self) -> str:
@@ -83,7 +85,7 @@ def _problem(
         field_name=language.get(f"field.{field}", field) if field else None,
         raw=one("sh:value"),
         file=one("cupola:fileName"),
-        place=language.place(place) if place else None,
+        place=in_words(place, language) if place else None,
         suggestion=written(suggestion, field, language) if suggestion else None,
         reason=text("cupola:reason"),
         about=about,
@@ -93,9 +95,10 @@ def _problem(
 
 def written(value: str, field: str | None, language: Language) -> str:
     """A suggested value as the page writes it: an amount or a date by what the field is."""
-    if field and field.endswith(("_amount", "_cost", "_funding", "_payments")):
+    name = "_" + (field or "").rpartition(".")[2]  # of a column of a group, the column's
+    if name.endswith(("_amount", "_cost", "_funding", "_payments")):
         return language.amount(value)
-    return language.date(value) if field and field.endswith("_date") else value
+    return language.date(value) if name.endswith("_date") else value
 
 
 def _order(problem: Problem) -> tuple[int, str, str]:

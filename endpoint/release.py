@@ -2,17 +2,43 @@
 
 import hashlib
 import json
+import re
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 CURRENT = "current"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class NoRelease(Exception):
     """There is no release to serve; the message says where it was looked for and what to do."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file that was read as a sheet, as the manifest tells of it: `size` in bytes, `retrieved` an ISO 8601 time.
+
+    `copy` is where its copy would be; there is none when the deployment does not publish copies.
+    """
+
+    sha256: str
+    name: str
+    media_type: str
+    size: int
+    retrieved: str | None
+    url: str | None
+    copy: Path
+
+    @property
+    def copied(self) -> bool:
+        """Whether the release holds a copy of it."""
+        return self.copy.is_file()
 
 
 @dataclass(frozen=True)
@@ -59,6 +85,35 @@ class Release:
         names = ("problems.parquet", "validation.ttl", "shapes.ttl", "catalog.ttl", "manifest.json")
         loose = [path for name in names if (path := self.path / name).is_file()]
         return {p.relative_to(self.path).as_posix(): p for p in [*found, *loose]}
+
+    @cached_property
+    def documents(self) -> dict[str, Document]:
+        """The files that were read as sheets, by their SHA-256; of several names for the same bytes the first."""
+        found: dict[str, Document] = {}
+        for told in self.manifest.get("inputs", ()):
+            sha256 = told.get("sha256") or ""
+            # Only sheets have a media type. A name that is no digest must never become part of a path.
+            if told.get("media_type") and _SHA256.fullmatch(sha256):
+                document = Document(
+                    sha256=sha256,
+                    name=str(told["file"]).replace("\\", "/").rpartition("/")[2],
+                    media_type=told["media_type"],
+                    size=int(told["bytes"]),
+                    retrieved=told.get("retrieved"),
+                    url=told.get("url"),
+                    copy=self.path / "copies" / sha256,
+                )
+                found.setdefault(sha256, document)
+        return found
+
+    def last_with(self, path: str) -> str | None:
+        """The release that described the resource at a path below the base last; None for one no release described."""
+        if not self.manifest.get("gone"):
+            return None
+        address = f"file:{quote(str(self.path))}/search.sqlite?mode=ro&immutable=1"
+        with closing(sqlite3.connect(address, uri=True)) as index:
+            found = index.execute("SELECT last FROM gone WHERE path = ?", (path,)).fetchone()
+        return str(found[0]) if found else None
 
     @cached_property
     def checksums(self) -> dict[str, str]:

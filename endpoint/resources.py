@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, current_app, request
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import Gone, HTTPException, NotFound
 
 from endpoint import addresses, errors, formats, pages
 from endpoint.describe import Term, describe, existing
@@ -64,8 +64,14 @@ def best(*, html: bool) -> Format | str | None:
     return types[chosen] if chosen is not None else None
 
 
-def _unknown(path: str) -> NotFound:
-    return NotFound(f"This release says nothing about {_service().release.base}id/{addresses.address(path)}.")
+def _unknown(path: str) -> HTTPException:
+    """404 for what was never described; 410 for what an earlier release had (RFC 9110, 15.5.11)."""
+    release = _service().release
+    for stem in dict.fromkeys((path, _split(path)[0])):
+        for iri in _iris(stem):
+            if (last := release.last_with(iri.removeprefix(release.base))) is not None:
+                return Gone(f"{addresses.address(iri)} is described no more; release {last} was the last to do so.")
+    return NotFound(f"This release says nothing about {release.base}id/{addresses.address(path)}.")
 
 
 @blueprint.get("/id/<path:_path>")

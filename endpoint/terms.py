@@ -98,7 +98,7 @@ class Links:
 
     def local(self, path: str) -> str:
         """The address here of a path ("/doc/…", perhaps with a query), with the language carried along."""
-        if self.lang is None or path.startswith("/data/"):
+        if self.lang is None or path.startswith(("/data/", "/copy/")):
             return self.root + path
         return f"{self.root}{path}{'&' if '?' in path else '?'}lang={self.lang}"
 
@@ -112,6 +112,13 @@ class Links:
         path = self.path(iri)
         return None if path is None else self.local(f"/data/{path}.{extension}")
 
+    def copy(self, iri: str) -> str | None:
+        """The address of a copied file, from its IRI under the release's base; None for any other IRI."""
+        copies = self.base + "copy/"
+        if not self.base or not iri.startswith(copies):
+            return None
+        return self.local(f"/copy/{quote(iri.removeprefix(copies), safe=_IN_PATH)}")
+
     def href(self, iri: str) -> str | None:
         """The address that shows an IRI: a page here, the web page outside, or None for what is no web address."""
         if iri.startswith(ONTO):
@@ -120,9 +127,12 @@ class Links:
         path = self.path(iri)
         if path is not None:
             return self.local(f"/doc/{path}")
+        copy = self.copy(iri)
+        if copy is not None:
+            return copy
         # Data may hold any IRI, "javascript:" too: only web addresses become links.
         return iri if iri.lower().startswith(("http://", "https://")) else None
 
     def external(self, iri: str) -> bool:
         """Whether following this IRI leaves these pages."""
-        return not iri.startswith(ONTO) and self.path(iri) is None
+        return not iri.startswith(ONTO) and self.path(iri) is None and self.copy(iri) is None

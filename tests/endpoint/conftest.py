@@ -6,6 +6,7 @@ import csv
 import gzip
 import hashlib
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -37,6 +38,7 @@ def build_release(releases: Path, name: str = "2026-01-02T030405Z", *, merged: b
     (folder / "data").mkdir(parents=True)
     (folder / "tables").mkdir()
     quads = list(ox.parse(path=str(DATA / "release.nq"), format=ox.RdfFormat.N_QUADS))
+    quads += ox.parse(path=str(DATA / "provenance.trig"), format=ox.RdfFormat.TRIG)
     if title:
         old = ox.Literal("Biblioteca di quartiere", language="it")
         new = ox.Literal(title, language="it")
@@ -71,6 +73,8 @@ def build_release(releases: Path, name: str = "2026-01-02T030405Z", *, merged: b
         kind = "severity, code, published INTEGER, occurrences INTEGER, title_it, title_en"
         base.execute(f"CREATE TABLE problem_kind ({kind})")
         base.execute("INSERT INTO problem VALUES (?, 'warning', 'date.odd')", [f"{BASE}id/problem/prova/1"])
+        base.execute("CREATE TABLE gone (path TEXT PRIMARY KEY, last TEXT)")
+        base.execute("INSERT INTO gone VALUES ('id/project/G00X00000000000', '2025-12-31T000000Z')")
         base.execute("INSERT INTO problem_kind VALUES ('warning', 'date.odd', 1, 1, NULL, NULL)")
     base.close()
     (folder / "catalog.ttl").write_text(
@@ -83,11 +87,15 @@ def build_release(releases: Path, name: str = "2026-01-02T030405Z", *, merged: b
         "id": name,
         "created": f"{name[:13]}:{name[13:15]}:{name[15:17]}Z",
         "base": BASE,
-        "inputs": [],
+        "inputs": [
+            *copied(folder),
+            {"source": "prova", "file": "tabella.csv", "sha256": "0" * 64, "bytes": 12, "rows": 1},
+        ],
         "sources": [{**source, "homepage": "https://example.org/", "read": 12, "published": 12, "withheld": 0}],
         "graphs": graphs,
         "triples": len(quads),
         "problems": {"violation": 0, "warning": 1, "info": 0, "codes": {"date.odd": 1}},
+        "gone": 1,
         "versions": {},
         "timings": {},
     }
@@ -96,6 +104,20 @@ def build_release(releases: Path, name: str = "2026-01-02T030405Z", *, merged: b
     new_link.symlink_to(name)
     new_link.replace(releases / "current")
     return folder
+
+
+def copied(folder: Path) -> list[dict[str, object]]:
+    """Copy the files that were read into a release; gives what its manifest says of them."""
+    (folder / "copies").mkdir()
+    inputs: list[dict[str, object]] = []
+    with (DATA / "copies.csv").open(newline="", encoding="utf-8") as table:
+        for row in csv.DictReader(table):
+            told: dict[str, str | None] = {name: value or None for name, value in row.items() if name != "copy"}
+            file = DATA / "copies" / row["copy"]
+            sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+            shutil.copyfile(file, folder / "copies" / sha256)
+            inputs.append({"source": "prova", "sha256": sha256, "bytes": file.stat().st_size, "rows": 1, **told})
+    return inputs
 
 
 @pytest.fixture

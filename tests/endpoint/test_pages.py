@@ -190,7 +190,11 @@ def test_links_keep_the_language_that_was_asked_for(site: dict[str, str]) -> Non
     for address, text in site.items():
         for link in Page(text).all("a"):
             parts = urlsplit(link["href"] or "")
-            machine = parts.path.startswith(("/data/", "/onto.", "/onto/context.")) or parts.netloc or not parts.path
+            machine = (
+                parts.path.startswith(("/data/", "/copy/", "/onto.", "/onto/context."))
+                or parts.netloc
+                or not parts.path
+            )
             assert machine or "lang=" in parts.query, (address, link["href"])
 
 
@@ -305,6 +309,7 @@ def test_what_is_no_web_address_becomes_no_link() -> None:
     assert links.href("urn:x") is None
     assert links.href("https://w3id.org/cupola/id/cup/X?a b") == "/doc/cup/X%3Fa%20b"
     assert links.href(NAMESPACES["cupola"] + "cup") == "/onto/#cup"
+    assert links.href("https://w3id.org/cupola/copy/0a?x/../b") == "/copy/0a%3Fx/../b"
 
 
 def test_home_gives_the_numbers_of_the_release(client: FlaskClient, releases: Path) -> None:

@@ -198,6 +198,19 @@ def test_a_hostile_path_is_answered_and_never_a_fault(prefix: str, path: str | b
     assert "Traceback" not in body
 
 
+@pytest.mark.parametrize("path", ["/id/{}", "/id/{}.ttl", "/doc/{}", "/data/{}.jsonld", "/data/{}"])
+def test_what_an_earlier_release_described_is_a_410_that_names_it(path: str, server: Server) -> None:
+    answer = server.get(path.format("project/G00X00000000000"), "*/*")
+    assert answer.status_code == 410
+    assert "release 2025-12-31T000000Z was the last" in answer.json()["detail"]
+
+
+def test_a_page_of_what_is_gone_says_so_to_a_reader(server: Server) -> None:
+    page = server.get("/doc/project/G00X00000000000", "text/html")
+    assert page.status_code == 410
+    assert "release 2025-12-31T000000Z was the last" in page.text
+
+
 def test_what_is_unknown_is_a_404_that_says_what_was_looked_for(server: Server) -> None:
     answer = server.get("/id/project/NONE")
     assert answer.status_code == 404

@@ -127,7 +127,7 @@ def test_default_graph_uri_names_what_is_asked(server: Server) -> None:
 
     quality = count(**{"default-graph-uri": f"{GRAPH}quality"})
     ontology = count(**{"default-graph-uri": f"{GRAPH}ontology"})
-    assert quality == 9
+    assert quality == 45
     assert count(**{"default-graph-uri": [f"{GRAPH}quality", f"{GRAPH}ontology"]}) == quality + ontology
     assert count(**{"default-graph-uri": f"{GRAPH}none"}) == 0
     assert count(**{"named-graph-uri": f"{GRAPH}quality"}) == 0  # then the default graph is empty
@@ -144,7 +144,7 @@ def test_named_graph_uri_limits_graph_patterns(server: Server) -> None:
 
 def test_the_dataset_of_the_request_wins_over_that_of_the_query(server: Server) -> None:
     query = COUNT.replace("{", f"FROM <{GRAPH}ontology> {{", 1)
-    assert number(server.get("/sparql", params={"query": query, "default-graph-uri": f"{GRAPH}quality"})) == 9
+    assert number(server.get("/sparql", params={"query": query, "default-graph-uri": f"{GRAPH}quality"})) == 45
     assert number(server.ask(query)) != 9
 
 
