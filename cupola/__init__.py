@@ -1,0 +1,1 @@
+"""Cupola's command line; the only package that knows both wings: `etl` writes releases, `endpoint` reads them."""
