@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from endpoint import naming
 from endpoint.asking import Row, select
 from endpoint.describe import Description, Term, iri_token
 from endpoint.engine import Engine
@@ -82,7 +83,7 @@ def _problem(
         title=title if title and title.text != message.text else None,
         message=message,
         field=field,
-        field_name=language.get(f"field.{field}", field) if field else None,
+        field_name=naming.field_name(field, language) if field else None,
         raw=one("sh:value"),
         file=one("cupola:fileName"),
         place=in_words(place, language) if place else None,

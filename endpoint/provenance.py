@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from itertools import takewhile
 
 from endpoint.describe import Description
-from endpoint.language import Language
+from endpoint.naming import column_name, field_name, group_name
 from endpoint.places import Order, in_words, order
 from endpoint.problems import Problem
 from endpoint.release import Release
@@ -172,25 +172,6 @@ def _reading(facts: Facts, node: str, file: File) -> Reading:
         order=order(place),
         file=file,
     )
-
-
-def field_name(code: str, language: Language, label: str | None = None) -> str:
-    """What to call a field: our words for it; else the source's, the label it has there; else its own name."""
-    group = code.rpartition(".")[0]
-    word = column_name(code, language, label)
-    return f"{group_name(group, language)}: {word}" if group else word
-
-
-def column_name(code: str, language: Language, label: str | None = None) -> str:
-    """What to call a field or a column of a group, without the group."""
-    column = code.rpartition(".")[2]
-    word = language.get(f"field.{code}") or language.get(f"field.{column}")
-    return word or (label or "").rstrip(" :") or column.replace("_", " ")
-
-
-def group_name(group: str, language: Language) -> str:
-    """What to call a group of rows."""
-    return language.get(f"group.{group}") or group.replace("_", " ")
 
 
 class Origins:

@@ -14,8 +14,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from endpoint.examples import example_named
-from endpoint.language import Language
-from endpoint.provenance import COMPARED, SHOWN, Change, changes, field_name
+from endpoint.provenance import COMPARED, SHOWN, Change, changes
 
 if TYPE_CHECKING:
     from tests.endpoint.conftest import Server
@@ -150,7 +149,7 @@ def test_a_control_stands_where_a_browser_leaves_it(client: FlaskClient) -> None
 def test_rows_that_became_nothing_of_their_name_are_shown_as_they_were_read(client: FlaskClient) -> None:
     answer = client.get(f"{OPERATION}?lang=en", headers={"Accept": "text/html"})
     text = " ".join(re.sub(r"<[^>]+>", " ", answer.get_data(as_text=True)).split())
-    assert "Timetable: as the source has it Row phase fine prevista source 1 Progettazione 30/06/2021" in text
+    assert "Timetable: as the source has it Row Phase Planned end source 1 Progettazione 30/06/2021" in text
     told = origins(client, "en").texts["Timetable, row 1"]
     assert "30/06/2021 Label in the source fine prevista Place pista.json, JSON pointer /progetti/0/fasi/0/fine" in told
 
@@ -240,10 +239,3 @@ def test_texts_that_differ_in_too_many_places_are_not_compared_word_by_word() ->
     assert changes(many, re.sub(r"\d+", "x", many)) is None
     assert changes("a " * (COMPARED + 1), "b " * (COMPARED + 1)) is None
     assert changes("a " * COMPARED, "b " * COMPARED) is not None
-
-
-def test_a_field_is_called_by_our_words_or_the_source_s_or_its_own_name() -> None:
-    assert field_name("start_date", Language("it")) == "Data d’inizio"
-    assert field_name("object_code", Language("it"), "Codice oggetto:") == "Codice oggetto"
-    assert field_name("object_code", Language("it")) == "object code"
-    assert field_name("timetable.start_date", Language("en")) == "Timetable: Start date"
