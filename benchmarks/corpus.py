@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from etl import pipeline, sheets
+from etl.inputs import Input
 from etl.settings import Settings
 from etl.source import sources
 from tests.corpus.check import Outcome, outcomes
@@ -46,8 +47,9 @@ def measure(folder: Path) -> Measured:
 
 
 def _read(file: Written, folder: Path) -> float:
+    source = sources()[file.sheets[0].layout]
     start = time.perf_counter()
-    sheets.read([(folder / file.name, file.name)], sources()[file.sheets[0].layout], lambda _: None)
+    sheets.read([Input(folder / file.name, file.name, source)], source)
     return time.perf_counter() - start
 
 

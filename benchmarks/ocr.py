@@ -31,6 +31,7 @@ from typing import Any, Final
 import polars as pl
 
 from etl import read, sheets, values
+from etl.inputs import Input
 from etl.source import Source, sources
 
 ROOT: Final = Path(__file__).parent.parent
@@ -134,7 +135,7 @@ def measure(
     clean: Sequence[Path], source: Source, percent: float, copies: int, figures: bool = False, seed: int = SEED
 ) -> Result:
     """Read `copies` spoilt copies of each sheet and compare them with the clean ones."""
-    truth, told_clean = _cleaned([(path, path.name) for path in clean], source)
+    truth, told_clean = _cleaned([Input(path, path.name, source) for path in clean], source)
     chance, result = random.Random(seed), Result()
     with tempfile.TemporaryDirectory() as folder:
         files = []
@@ -143,7 +144,7 @@ def measure(
             for copy in range(copies):
                 target = Path(folder, f"{path.stem}-{copy}.txt")
                 target.write_text(spoilt(text, percent, chance, figures), encoding="utf-8")
-                files.append((target, f"{path.name}/{copy}"))
+                files.append(Input(target, f"{path.name}/{copy}", source))
         found, again = _cleaned(files, source)
     told = _problems(found, again)
     true = {row["file"]: row for row in truth.table.iter_rows(named=True)}
@@ -151,7 +152,7 @@ def measure(
     raw = {row["file"]: row for row in again.strings.iter_rows(named=True)}
     labelled = told_clean.readings.filter(pl.col("label").is_not_null()).select("file", "field").unique()
     seen = set(again.readings.select("file", "field").iter_rows())
-    for _, name in files:
+    for name in (item.name for item in files):
         original = name.rsplit("/", 1)[0]
         for file, label in labelled.iter_rows():
             if file == original:
@@ -167,8 +168,8 @@ def measure(
     return result
 
 
-def _cleaned(files: Sequence[tuple[Path, str]], source: Source) -> tuple[values.Cleaned, sheets.Read]:
-    told = sheets.read(files, source, lambda _: None)
+def _cleaned(files: Sequence[Input], source: Source) -> tuple[values.Cleaned, sheets.Read]:
+    told = sheets.read(files, source)
     return values.clean(told.strings, source), told
 
 

@@ -5,7 +5,6 @@ Memory holds a batch of rows at a time: what comes of it is left in Parquet file
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +15,12 @@ from typing import Any, Final
 
 import polars as pl
 
-from etl import problems, sheets, tabular, values
+from etl import persons, problems, sheets, tabular, values
 from etl.clock import Clock
 from etl.inputs import Input
 from etl.settings import Settings
 from etl.source import Source
-from etl.tables import first_of_each, published_readings, with_records, without_names, without_persons
+from etl.tables import first_of_each, published_readings, with_records
 
 #: Rows of text written at a time: a wide table's are some 50 MB.
 _ROW_GROUP: Final = 50_000
@@ -66,7 +65,9 @@ def collect(
     copies: dict[str, Path] = {}
     if source.form == "sheet":
         with clock.stage("read"):
-            read = _read_sheets(inputs, source, settings, progress)
+            read = sheets.read(
+                inputs, source, lambda done: progress("read", done, len(inputs)), settings.publish_persons
+            )
         with clock.stage("clean"):
             cleaned = values.clean(read.strings, source)
             grouped = _clean_groups(read, cleaned.table, source)
@@ -139,23 +140,6 @@ def _leave(ours: Collected, field_name: str, theirs: Path, other: str, column: s
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
-
-
-def _read_sheets(inputs: Sequence[Input], source: Source, settings: Settings, progress: Progress) -> sheets.Read:
-    """The sheets in the files, without persons if the deployment says so."""
-    read = sheets.read(
-        [(item.path, item.name) for item in inputs], source, lambda done: progress("read", done, len(inputs))
-    )
-    if settings.publish_persons:
-        return read
-    fields = {name: name for name in source.fields}
-    return dataclasses.replace(
-        read,
-        # The file as it is names persons, too.
-        strings=without_persons(read.strings, _types(source, fields)).with_columns(copy=pl.lit(None, pl.String)),
-        copies={},
-        readings=without_names(read.readings, source),
-    )
 
 
 def _clean_groups(read: sheets.Read, records: pl.DataFrame, source: Source) -> dict[str, values.Cleaned]:
@@ -254,7 +238,7 @@ def _batches(
             if batch is None:
                 break
             if not settings.publish_persons:
-                batch = without_persons(batch, types)
+                batch = persons.table_without(batch, types)
             batch.select(pl.lit(name).alias("@file"), tabular.PLACE, *told.columns).write_parquet(
                 folder / f"raw-{number:06d}.parquet"
             )

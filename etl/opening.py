@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -48,6 +49,12 @@ def content(path: Path, limit: int) -> tuple[bytes, int]:
     except ValueError as error:  # a NUL or a lone surrogate in the path: no such file can exist
         raise Unusable("file.not-found") from error
     return data, max(size, len(data)) if len(data) > limit else len(data)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a regular file, in hexadecimal; raises Unusable as `opened` does."""
+    with opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _regular(status: os.stat_result) -> None:

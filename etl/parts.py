@@ -68,7 +68,10 @@ class Prepared:
         return listed(self.frames(), self.source, self.problems, search.ORIGINS) if listed_ else None
 
     def place(self, folder: Path, base: str) -> list[dict[str, Any]]:
-        """Put tables, text and dump into a release; gives what the manifest says of the graphs."""
+        """Put tables, text, copies and dump into a release; gives what the manifest says of the graphs.
+
+        Raises ReleaseError when a file is no longer what was read of it.
+        """
         for stem, path in self.tables.items():
             os.link(path, folder / "tables" / f"{stem}.parquet")
         if self.raw:
@@ -79,9 +82,11 @@ class Prepared:
             else:  # files may have columns of their own
                 text = pl.concat([pl.scan_parquet(path, glob=False) for path in self.raw], how="diagonal")
                 text.sink_parquet(target, maintain_order=True)
-        for name, path in self.copies.items():
+        for sha256, path in self.copies.items():
             (folder / COPIES).mkdir(exist_ok=True)
-            shutil.copyfile(path, folder / COPIES / name)
+            shutil.copyfile(path, folder / COPIES / sha256)
+            if release.sha256(folder / COPIES / sha256) != sha256:
+                raise release.ReleaseError(f"{path}: changed after it was read; nothing is published, build again")
         return [dumped(self.quads, folder, base)]
 
     @property

@@ -66,10 +66,10 @@ def build(
 
     Raises NothingToPublish when no record is usable, release.ReleaseError when the folder cannot be written.
     """
-    clock, inputs = Clock(), find_inputs(paths, forced)
-    unread = [unreadable(item) for item in inputs if item.source is None and not linked.reads(item.path)]
-    last = reuse.last(settings)
+    clock, last = Clock(), reuse.last(settings)
     old = None if fresh else last
+    inputs = find_inputs(paths, forced, reuse.layouts(old))
+    unread = [unreadable(item) for item in inputs if item.source is None and not linked.reads(item.path)]
     made, kept = _parted(inputs, settings, old)
     prints = [each.fingerprint for each in made] + [part.fingerprint for part in kept]
     fingerprint = reuse.of_all(prints, (i.name for i in inputs if i.source is None), settings)
@@ -91,7 +91,7 @@ def build(
                 index.clear(graph)
             progress("publish", 0, 1)
             found = _together(unread, parts)
-            manifest = lay_down(folder, work, parts, found, settings, clock, index, fingerprint, last)
+            manifest = lay_down(folder, work, parts, found, settings, clock, index, fingerprint, reuse.rules(), last)
         done = release.finish(folder)
         release.switch(done)
         progress("publish", 1, 1)

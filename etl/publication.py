@@ -33,13 +33,14 @@ def lay_down(
     clock: Clock,
     index: Index,
     fingerprint: str,
+    rules: str,
     old: tuple[Path, dict[str, Any]] | None,
 ) -> dict[str, Any]:
     """Everything of a release but its name, in `folder`; gives the manifest, written last.
 
     `found` are all problems, those of files that are no part too; `work` holds what is needed on the way; the graphs of
-    the parts are on their way into the index already; `fingerprint` is of all the release is made from and by; `old` is
-    the release it takes the place of.
+    the parts are on their way into the index already; `fingerprint` is of all the release is made from and by, `rules`
+    of the code and the sources alone; `old` is the release it takes the place of.
     """
     base = settings.base
     with clock.stage("map"):
@@ -81,7 +82,7 @@ def lay_down(
         search.add_gone(gone, folder / "search.sqlite")
     manifest = _manifest(folder, parts, graphs, found, settings)
     manifest["gone"] = gone.height
-    manifest["fingerprint"] = fingerprint
+    manifest["fingerprint"], manifest["rules"] = fingerprint, rules
     manifest["parts"] = [
         {
             "key": part.key,

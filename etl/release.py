@@ -24,7 +24,7 @@ from isal import igzip
 
 CURRENT: Final = "current"
 #: What a release is made of; raised when the code makes other tables or dumps from the same inputs.
-FORMAT: Final = 4
+FORMAT: Final = 5
 _BUILDING: Final = ".building-"
 _CHUNK: Final = 1 << 20
 

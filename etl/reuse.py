@@ -21,7 +21,7 @@ import pyoxigraph as ox
 from etl import problems, release
 from etl.gate import ONTOLOGY, SHAPES
 from etl.index import Index, NoIndex, copy, unpack
-from etl.opening import opened
+from etl.opening import sha256
 from etl.parts import Reused
 from etl.publication import VIEWS
 from etl.settings import Settings
@@ -30,7 +30,10 @@ from etl.source import Source, sources
 _ETL: Final = Path(str(files("etl")))
 _SOURCES: Final = _ETL / "sources"
 #: Libraries whose new version can make other statements or results of the same rows.
-_LIBRARIES: Final = ("polars", "pyoxigraph", "pyshacl", "python-calamine", "rdflib", "shacl-rust", "yatter")
+_LIBRARIES: Final = (
+    "lxml", "polars", "pyoxigraph", "pypdfium2", "pyshacl", "python-calamine", "rapidfuzz", "rdflib", "selectolax",
+    "shacl-rust", "webencodings", "yatter",
+)  # fmt: skip
 
 #: The share of the last release's statements that must stay for its index to be changed, not made anew.
 _MOST: Final = 0.5
@@ -47,6 +50,16 @@ def last(settings: Settings) -> tuple[Path, dict[str, Any]] | None:
     except (release.ReleaseError, OSError, ValueError):
         return None  # nothing to go by: everything is made
     return (folder, manifest) if manifest.get("format") == release.FORMAT else None
+
+
+def layouts(old: tuple[Path, dict[str, Any]] | None) -> dict[str, str]:
+    """The sources recognised in files the last release was made from, by their SHA-256, if the rules are the same.
+
+    So a sheet whose layout its contents decide need not be opened to know that nothing changed.
+    """
+    if old is None or old[1]["rules"] != rules():
+        return {}
+    return {each["sha256"]: each["source"] for each in old[1]["inputs"] if each.get("recognised")}
 
 
 def of_part(own: Iterable[tuple[str, Path]], heeds: Iterable[str], rules: Path | None, settings: Settings) -> str:
@@ -166,14 +179,20 @@ def _lines(file: Path) -> pl.LazyFrame:
 
 def _of_file(path: Path) -> str:
     try:
-        with opened(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(path)
     except problems.Unusable as unusable:
         return unusable.code
 
 
 def _checksum(*told: Any) -> str:
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+@cache
+def rules() -> str:
+    """The checksum of all that decides which source a file is of, and what is made of it."""
+    told = [(str(p.relative_to(_SOURCES)), release.sha256(p)) for p in sorted(_SOURCES.rglob("*")) if p.is_file()]
+    return _checksum(told, _code())
 
 
 @cache

@@ -41,6 +41,7 @@ from urllib.parse import urljoin
 import polars as pl
 
 from etl import dates
+from etl.breaks import joint
 from etl.documents.model import Datum, Line
 from etl.labels import Label, Words, hanging, key, sentence, web
 from etl.problems import Unusable
@@ -57,7 +58,6 @@ ROOM: Final = 0.9
 
 _UNKNOWN_LABEL: Final = re.compile(r"([^\W\d_][^:.,;]{1,40}):(?:\s+|$)")
 _LAST_NUMBER: Final = re.compile(r"(?:(.*, )|^)(line|paragraph) (\d+)")
-_METADATA: Final = ("JSON-LD", "microdata", "meta ")
 _LINK: Final = re.compile(r"<([^<>]*)>")
 _BULLET: Final = re.compile(r"[-–•*·]\s")
 _TENDER_CODE: Final = re.compile(r"[0-9A-Za-z]{10}")
@@ -80,6 +80,11 @@ class Reading:
     place: str
     group: str = ""
     row: int = 0
+
+    @property
+    def name(self) -> str:
+        """The field, with the group it is a column of before it: "financing.amount"."""
+        return f"{self.group}.{self.field}" if self.group else self.field
 
 
 @dataclass(frozen=True)
@@ -136,14 +141,16 @@ def with_metadata(told: Sheet, metadata: Sequence[Datum], source: Source) -> She
     What a reader sees comes first: metadata fills a field that has no reading, and replaces none.
     """
     readings, notes = list(told.readings), list(told.notes)
+    filled: set[str] = set()
     for datum in metadata:
         field = source.fields.get(source.metadata.get(datum.name, ""))
         if field is None or not datum.value.strip():
             continue
         value = " ".join(datum.value.split())
         seen = [reading for reading in readings if reading.field == field.name and not reading.group]
-        if not seen or (field.many and all(r.place.startswith(_METADATA) for r in seen)):
+        if not seen or (field.many and field.name in filled):
             readings.append(Reading(field.name, datum.name, value, datum.place))
+            filled.add(field.name)
         elif not any(_same(value, reading.value) or _same_day(value, reading.value, field) for reading in seen):
             extra = {"other": seen[0].value}
             notes.append(Note("sheet.metadata-differs", field.name, datum.name, value, datum.place, extra))
@@ -240,8 +247,10 @@ class _Reader:
         if self.words.absent(line):
             return
         piece = (number, self._linked(number, line))
-        parted = self.open is not None and (self.open.many or self.open.type in _EXACT)
-        if self.values and not parted:
+        to = self.open
+        parted = to is not None and (to.many or to.type in _EXACT)
+        broken = self.values and to is not None and joint(to.type, self.values[-1][-1][1], piece[1]) is not None
+        if self.values and (broken or not parted):
             self.values[-1].append(piece)
         else:
             self.values.append([piece])
@@ -320,7 +329,7 @@ class _Reader:
     def _belongs(self, to: Field, value: list[_Piece], piece: _Piece) -> bool | None:
         """Whether a line goes on with the value above it (True), is another value of the field (False), or neither."""
         (last, above), (number, text) = value[-1], piece
-        if to.prose:
+        if to.prose or (number - last == 1 and joint(to.type, above, text) is not None):
             return True
         if to.type in _EXACT:
             alike = any(map(str.isdigit, text)) and _form(text) == _form(value[0][1])
@@ -440,7 +449,7 @@ class _Reader:
 
     def _read(self, of: Field, label: str | None, pieces: list[_Piece]) -> None:
         numbers = [number for number, _ in pieces]
-        value = _paragraphs(pieces, self.given) if of.prose else " ".join(text for _, text in pieces)
+        value = _paragraphs(pieces, self.given) if of.prose else _joined(of, pieces)
         if of.group:
             told = Reading(of.name, label, value, self._span(numbers), of.group, self.row[of.group])
             self.readings.append((numbers[0], told))
@@ -551,6 +560,15 @@ def _paragraphs(pieces: Sequence[_Piece], given: Sequence[Line]) -> str:
         parted = blank or _BULLET.match(text) or (sentence(above) and meant)
         prose += ("\n\n" if parted else " ") + text
     return prose
+
+
+def _joined(of: Field, pieces: Sequence[_Piece]) -> str:
+    """A value's lines as one: a code or a number goes on where its line broke."""
+    value = above = pieces[0][1]
+    for _, text in pieces[1:]:
+        between = joint(of.type, above, text)
+        value, above = value + (" " if between is None else between) + text, text
+    return value
 
 
 def _form(text: str) -> str:

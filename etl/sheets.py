@@ -14,18 +14,15 @@ from urllib.parse import urljoin
 
 import polars as pl
 
-from etl import documents, fetch, layout, problems, sheet
+from etl import fetch, layout, persons, problems, sheet, values
 from etl.documents.model import Document
+from etl.inputs import Input
 from etl.source import Group, Source
 
 #: What was read, field by field; `sheet` is where the sheet begins in a file of several, `row` that of a group.
 READINGS: Final = pl.Schema(
     {**dict.fromkeys(("file", "sheet", "field", "label", "raw", "place"), pl.String()), "row": pl.Int64()}
 )
-
-
-_OWN: Final = ("copy", "url", "retrieved")
-_ABOVE: Final = 2  # folders above a copy that `cupola fetch` got, in which it keeps what it knows of it
 
 
 @dataclass
@@ -61,28 +58,29 @@ class _Rows:
     count: int = 0
 
 
-def read(files: Sequence[tuple[Path, str]], source: Source, done: Callable[[int], None]) -> Read:
-    """Read the files, each given with the name it is published under; `done` is told how many are.
+def read(
+    files: Sequence[Input], source: Source, done: Callable[[int], None] = lambda _: None, publish_persons: bool = True
+) -> Read:
+    """Read the files; `done` is told how many are. What cannot be read is a problem, and the rest goes on.
 
-    What cannot be read is a problem, and the rest goes on.
+    Without persons there are no copies either: the file as it is names them, too.
     """
     rows = _Rows()
     done(0)
-    for number, (path, name) in enumerate(files, start=1):
-        context: dict[str, str | None] = {"source": source.id, "file": name}
+    for number, item in enumerate(files, start=1):
+        context: dict[str, str | None] = {"source": source.id, "file": item.name}
         try:
-            origin = _origin(path)
-            document = documents.read(path, origin.charset if origin else "")
+            document = item.document()
             parts = layout.sheets(document, source)
         except problems.Unusable as unusable:
             rows.problems.append(problems.one(unusable.code, **context, **unusable.details))
             rows.count += 1
         else:
             rows.count += len(parts)
-            _add(rows, path, origin, document, parts, source, context)
+            _add(rows, item, document, parts, source, context, publish_persons)
         done(number)
     return Read(
-        pl.DataFrame(rows.sheets, schema=dict.fromkeys([*_OWN, *_columns(source.fields)], pl.String)),
+        pl.DataFrame(rows.sheets, schema=dict.fromkeys([*values.OWN, *_columns(source.fields)], pl.String)),
         {group.name: _grouped(rows.groups.get(group.name, []), group) for group in source.groups.values()},
         pl.DataFrame(rows.readings, schema=READINGS),
         pl.concat([problems.empty().with_columns(sheet=pl.lit(None, pl.String)), *map(_placed, rows.problems)]),
@@ -94,17 +92,19 @@ def read(files: Sequence[tuple[Path, str]], source: Source, done: Callable[[int]
 
 def _add(
     rows: _Rows,
-    path: Path,
-    origin: fetch.Fetched | None,
+    item: Input,
     document: Document,
     parts: Sequence[layout.Part],
     source: Source,
     context: dict[str, str | None],
+    publish_persons: bool,
 ) -> None:
     if document.media_type == "text/plain" and document.encoding != "utf-8":
         rows.problems.append(problems.one("file.encoding", **context, found=document.encoding))
+    rows.problems += [problems.one("file.page-is-picture", **context, place=place) for place in document.pictures]
+    origin = fetch.origin(item.path)
     own: dict[str, str | None] = {
-        "copy": document.sha256,
+        "copy": document.sha256 if publish_persons else None,
         "url": origin.url if origin else None,
         "retrieved": origin.retrieved.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if origin else None,
     }
@@ -115,15 +115,18 @@ def _add(
         try:
             told = sheet.fields(part.lines, source)
         except problems.Unusable as unusable:
-            told_of = {**context, "place": at} if at else context
-            rows.problems.append(_at(problems.one(unusable.code, **told_of, **unusable.details), at))
+            where = {**context, "place": at} if at else context
+            rows.problems.append(_at(problems.one(unusable.code, **where, **unusable.details), at))
             continue
         if len(parts) == 1:
             told = sheet.with_metadata(told, document.metadata, source)
-        rows.problems += [_at(_note(note, context), at) for note in told.notes]
         told = sheet.relinked(told, source, base) if base else told
-        where: dict[str, str | None] = {"file": context["file"], "sha256": document.sha256, "place": at}
-        rows.copies[document.sha256] = path
+        if publish_persons:
+            rows.copies[document.sha256] = item.path
+        else:
+            told = persons.sheet_without(told, source)
+        rows.problems += [_at(_note(note, context), at) for note in told.notes]
+        where = {"file": context["file"], "sha256": document.sha256, "place": at}
         rows.sheets.append(where | own | _values(told.readings, source.fields))
         for name in source.groups:
             mine = [r for r in told.readings if r.group == name]
@@ -134,7 +137,7 @@ def _add(
             {
                 "file": context["file"],
                 "sheet": at,
-                "field": _name(r),
+                "field": r.name,
                 "label": r.label,
                 "raw": r.value,
                 "place": r.place,
@@ -144,17 +147,8 @@ def _add(
         ]
         found += 1
     about = {**context, "sha256": document.sha256, "bytes": document.size, "media_type": document.media_type}
-    told_of = {"licence": source.licence, "retrieved": own["retrieved"], "url": own["url"]}
-    rows.inputs.append({**about, "rows": found, **told_of})
-
-
-def _origin(path: Path) -> fetch.Fetched | None:
-    """Where a file that `cupola fetch` got comes from; None for any other."""
-    return next((told for folder in path.absolute().parents[:_ABOVE] if (told := fetch.told(folder, path))), None)
-
-
-def _name(reading: sheet.Reading) -> str:
-    return f"{reading.group}.{reading.field}" if reading.group else reading.field
+    got = {"licence": source.licence, "retrieved": own["retrieved"], "url": own["url"], "recognised": item.recognised}
+    rows.inputs.append({**about, "rows": found, **got})
 
 
 def _values(readings: Iterable[sheet.Reading], names: Iterable[str], group: str = "") -> dict[str, str | None]:

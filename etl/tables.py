@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from etl import codes, problems, tax_codes
+from etl import codes, problems
 from etl.iris import encoded, slugs
 from etl.source import Field, Source, Unpivot
 from etl.texts import whole
@@ -76,22 +76,6 @@ def with_records(found: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
     known = records.select("file", sheet="place", known="record")
     joined = found.join(known, on=["file", "sheet"], how="left", nulls_equal=True, maintain_order="left")
     return joined.with_columns(record=pl.coalesce("record", "known")).drop("known", "sheet")
-
-
-def without_persons(strings: pl.DataFrame, types: Mapping[str, str]) -> pl.DataFrame:
-    """Text without what tells a person, before anything is made of it: names in a role, and persons' tax codes.
-
-    `types` is the type of each column that has one.
-    """
-    hidden = [pl.lit(None, pl.String).alias(name) for name, kind in types.items() if kind == "name"]
-    codes = [pl.col(name) for name, kind in types.items() if kind == "tax_code" and name in strings.columns]
-    return strings.with_columns(*hidden, *(pl.when(~tax_codes.may_be_persons(code)).then(code) for code in codes))
-
-
-def without_names(readings: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """The readings of sheets but those of names in a role."""
-    names = [field.name for field in source.fields.values() if field.type == "name"]
-    return readings.filter(~pl.col("field").is_in(names))
 
 
 def source_tables(

@@ -28,6 +28,9 @@ CUP: Final = "cup"
 START: Final = "start_date"
 END: Final = "end_date"
 
+#: What a sheet's row has besides a table's: its copy's name, the address it comes from, when it was got.
+OWN: Final = ("copy", "url", "retrieved")
+
 #: What a word that is no value can mean, in Italian and English: the code list null-meanings, in a sentence.
 _MEANINGS: Final = {
     "absent": ("assente", "absent"),
@@ -170,9 +173,9 @@ def _present(table: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, pl.Data
     return rows, pl.concat(told)
 
 
-def _own(source: Source) -> list[str]:
-    """What a sheet's row has besides a table's."""
-    return ["copy", "url", "retrieved"] if source.form == "sheet" else []
+def _own(source: Source) -> tuple[str, ...]:
+    """What a row has besides its place and its fields."""
+    return OWN if source.form == "sheet" else ()
 
 
 def _meaning(field: Field) -> str:

@@ -129,8 +129,8 @@ def _json(path: Path, _charset: str) -> Document:
 
 def _pdf(path: Path, _charset: str) -> Document:
     data = _all(path, limits().bytes.pdf)
-    blocks, ignored = pdf.read(data)
-    return Document(blocks, (), PDF, "", _hash(data), len(data), ignored=ignored)
+    blocks, ignored, pictures = pdf.read(data)
+    return Document(blocks, (), PDF, "", _hash(data), len(data), ignored=ignored, pictures=pictures)
 
 
 def _package(path: Path, _charset: str) -> Document:

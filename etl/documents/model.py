@@ -80,7 +80,7 @@ class Document:
     `media_type` is what the content is by its bytes, not by its name; `encoding` is that of text formats, as
     `etl.read.Text` names it (for HTML the WHATWG name), "" else; `base` is what relative links are relative to, if the
     page tells; `ignored` is the text that is no part of what the document says: navigation, running headers and
-    footers, hidden elements.
+    footers, hidden elements; `pictures` are the places of pages that are pictures, in which nothing can be read.
     """
 
     blocks: tuple[Line | Table, ...]
@@ -91,3 +91,4 @@ class Document:
     size: int
     base: str = ""
     ignored: tuple[Line, ...] = ()
+    pictures: tuple[str, ...] = ()

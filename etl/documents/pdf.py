@@ -1,8 +1,8 @@
 """A PDF to lines and tables, page by page; what stands alike on most pages is kept apart.
 
 PDFium opens it (through pypdfium2) in a process apart and hands over where each character stands;
-`etl.documents.layout` makes lines of them. Only the text layer is read: a scan without one is refused, one page without
-text says nothing.
+`etl.documents.layout` makes lines of them. Only the text layer is read: a scan without one is refused, a page that is a
+picture is told.
 https://www.iso.org/standard/75839.html (PDF 2.0)
 """
 
@@ -41,11 +41,12 @@ class _Page:
     number: int
     items: list[TextLine | Grid]
     turned: str
+    picture: bool
     running: set[int] = field(default_factory=set)  # which items are, by their index
 
 
-def read(data: bytes) -> tuple[tuple[Line | Table, ...], tuple[Line, ...]]:
-    """The blocks of a PDF and what it says on the margins of every page.
+def read(data: bytes) -> tuple[tuple[Line | Table, ...], tuple[Line, ...], tuple[str, ...]]:
+    """The blocks of a PDF, what it says on the margins of every page, and the pages that are nothing but a picture.
 
     Raises Unusable: file.malformed, file.encrypted, file.no-text, file.too-many-pages, file.too-many-blocks,
     file.too-slow, file.reader-stopped.
@@ -66,7 +67,8 @@ def read(data: bytes) -> tuple[tuple[Line | Table, ...], tuple[Line, ...]]:
         if page.number > 1:
             blocks.append(counted.line(Line("", f"page {page.number}", "break")))
         _told(page, counted, blocks, ignored)
-    return tuple(blocks), tuple(ignored)
+    pictures = [f"page {page.number}" for page in pages if page.picture]
+    return tuple(blocks), tuple(ignored), tuple(pictures)
 
 
 def _told(page: _Page, counted: Counted, blocks: list[Line | Table], ignored: list[Line]) -> None:
@@ -146,7 +148,7 @@ def _page(told: dict[str, Any], codes: array[Any], boxes: array[Any], turned: se
         if turned
         else ""
     )
-    return _Page(told["page"], items, " ".join(aside.split()))
+    return _Page(told["page"], items, " ".join(aside.split()), told["picture"])
 
 
 def _box(numbers: array[Any], at: int) -> Box:

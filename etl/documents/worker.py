@@ -24,6 +24,10 @@ _SHORT: Final = 4.0
 _TURNED: Final = 0.1
 _FAR: Final = 1e6  # points; a broken font may say anything
 _LEVELS: Final = 15  # of forms within forms
+#: A page of fewer characters may be a picture with a number or a stamp on it …
+_FEW: Final = 100
+#: … if one image covers this part of it.
+_PICTURE: Final = 0.5
 
 Matrix = tuple[float, float, float, float, float, float]
 Point = tuple[float, float]
@@ -181,6 +185,7 @@ def _page(c: Any, page: Any, number: int, limits: dict[str, int], left: int, lin
         "turned": len(turned),
         "rules": len(rules) // 4,
         "links": [(place(*box), target) for box, target in links],
+        "picture": len(codes) < _FEW and _is_picture(c, page, width * height),
     }
     take(told, [codes, boxes, turned, rules])
     return len(codes)
@@ -220,7 +225,7 @@ def _links(c: Any, document: Any, page: Any) -> Iterator[tuple[tuple[float, floa
 def _rules(c: Any, page: Any, most: int) -> list[tuple[Point, Point]]:
     """The straight strokes along the page's sides: at most one more than `most`, which says that it is a drawing."""
     found: list[tuple[Point, Point]] = []
-    for path, matrix in _paths(c, page, c.FPDFPage_CountObjects, c.FPDFPage_GetObject, (1, 0, 0, 1, 0, 0), 0):
+    for path, matrix in _objects(c, page, c.FPDF_PAGEOBJ_PATH):
         for start, end in _strokes(c, path, matrix, most):
             (x0, y0), (x1, y1) = start, end
             across, up = abs(x1 - x0), abs(y1 - y0)
@@ -231,21 +236,32 @@ def _rules(c: Any, page: Any, most: int) -> list[tuple[Point, Point]]:
     return found
 
 
-def _paths(c: Any, parent: Any, count: Any, get: Any, matrix: Matrix, level: int) -> Iterator[tuple[Any, Matrix]]:
-    """The paths of a page or form, each with what its points are to be multiplied with."""
+def _objects(c: Any, page: Any, kind: int) -> Iterator[tuple[Any, Matrix]]:
+    """The objects of a kind on a page, also those in forms, each with what its points are to be multiplied with."""
+    yield from _within(c, page, c.FPDFPage_CountObjects, c.FPDFPage_GetObject, kind, (1, 0, 0, 1, 0, 0), 0)
+
+
+def _within(c: Any, parent: Any, count: Any, get: Any, kind: int, matrix: Matrix, level: int) -> Iterator[Any]:
     for at in range(count(parent)):
         each = get(parent, at)
-        kind = c.FPDFPageObj_GetType(each)
-        if kind not in (c.FPDF_PAGEOBJ_PATH, c.FPDF_PAGEOBJ_FORM):
+        found = c.FPDFPageObj_GetType(each)
+        if found not in (kind, c.FPDF_PAGEOBJ_FORM):
             continue
         own = c.FS_MATRIX()
         if not c.FPDFPageObj_GetMatrix(each, own):
             continue
         whole = _times((own.a, own.b, own.c, own.d, own.e, own.f), matrix)
-        if kind == c.FPDF_PAGEOBJ_PATH:
+        if found == kind:
             yield each, whole
         elif level < _LEVELS:
-            yield from _paths(c, each, c.FPDFFormObj_CountObjects, c.FPDFFormObj_GetObject, whole, level + 1)
+            yield from _within(c, each, c.FPDFFormObj_CountObjects, c.FPDFFormObj_GetObject, kind, whole, level + 1)
+
+
+def _is_picture(c: Any, page: Any, area: float) -> bool:
+    """Whether one image covers most of a page, as that of a scanner does."""
+    # An image is the unit square, stretched and turned by its matrix.
+    areas = (abs(m[0] * m[3] - m[1] * m[2]) for _, m in _objects(c, page, c.FPDF_PAGEOBJ_IMAGE))
+    return any(each > _PICTURE * area for each in areas)
 
 
 def _times(a: Matrix, b: Matrix) -> Matrix:

@@ -1,7 +1,7 @@
 """Documents got from the web, politely: copies with their dates and checksums, an archive, and what changed or is gone.
 
-`fetch` gets a list of addresses, `harvest` what a site's listing names; `told` says where a copy comes from, `gone`
-which documents their sites no longer have. A folder of copies looks like this::
+`fetch` gets a list of addresses, `harvest` what a site's listing names; `told` and `origin` say where a copy comes
+from, `gone` which documents their sites no longer have. A folder of copies looks like this::
 
     fetched/
       fetched.sqlite           what is kept of every document
@@ -18,7 +18,7 @@ from __future__ import annotations
 from etl.fetch.outcome import FINE, KINDS, Kind, Outcome, Report
 from etl.fetch.run import Progress, World, addresses, fetch, harvest
 from etl.fetch.settings import FetchSettings
-from etl.fetch.state import Fetched, Gone, gone, gone_path, told
+from etl.fetch.state import Fetched, Gone, gone, gone_path, origin, told
 
 __all__ = [
     "FINE",
@@ -36,5 +36,6 @@ __all__ = [
     "gone",
     "gone_path",
     "harvest",
+    "origin",
     "told",
 ]

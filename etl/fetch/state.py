@@ -21,6 +21,8 @@ FILE: Final = "fetched.sqlite"
 LOCK: Final = "fetching.sqlite"
 #: The folder, beside a source's copies, of those whose documents vanished.
 GONE: Final = ".gone"
+#: A copy lies so many folders below the one that knows of it, at most.
+_ABOVE: Final = 2
 #: Of this file's tables; one that cannot be read is refused.
 _VERSION: Final = 1
 #: Seconds to wait for another process that is writing a row.
@@ -204,6 +206,11 @@ def told(folder: Path, path: Path) -> Fetched | None:
         row.status,
         row.source,
     )
+
+
+def origin(path: Path) -> Fetched | None:
+    """Where a file comes from, if it is a copy in a folder of ours, told by where it lies; None for any other."""
+    return next((found for folder in path.absolute().parents[:_ABOVE] if (found := told(folder, path))), None)
 
 
 def gone(folder: Path) -> list[Gone]:

@@ -91,8 +91,11 @@ class Content:
 
     @property
     def record(self) -> str:
-        """What the sheet is called in a release: its code, else its CUP."""
-        return self.code or "".join(self.cup.split())
+        """What the sheet is called in a release: its code, else its CUP; a town's own number only beside the CUP."""
+        faulty = any(field == "cup" for _, field in self.problems)
+        cup = "" if faulty else "".join(self.cup.split())
+        both = [part for part in (cup, self.code) if part] if self.layout == "opere" else [self.code or cup]
+        return "-".join(both)
 
     @property
     def flat(self) -> bool:

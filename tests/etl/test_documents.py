@@ -298,6 +298,21 @@ def test_running_headers_footers_and_page_numbers_are_kept_apart(opened: Opened)
     assert texts(document)[:3] == ["Orti 1", "CUP", "J11B21000010001"]
 
 
+def test_a_page_that_is_a_picture_among_pages_of_text_is_told(opened: Opened) -> None:
+    pdf = made.Pdf()
+    pdf.text(50, 50, "Orti di quartiere", "CUP J11B21000010001")
+    pdf.picture(300, 300, 200, 150)  # a photo beside the text
+    pdf.page()
+    pdf.picture(0, 0, 595, 842)  # a scanned page, stamped with a number
+    pdf.text(280, 820, "2")
+    pdf.page()
+    pdf.picture(0, 0, 595, 842)  # a scanned page with the text that OCR found
+    pdf.text(50, 50, "Delibera della giunta comunale del 12 marzo", *["che approva gli orti del quartiere"] * 3)
+    pdf.page()
+    pdf.text(50, 50, "Documenti")
+    assert opened(pdf.bytes()).pictures == ("page 2",)
+
+
 def test_the_label_at_the_top_of_every_sheet_is_no_running_header(opened: Opened) -> None:
     pdf = made.Pdf()
     for page in range(1, 5):

@@ -14,8 +14,8 @@ from etl.settings import Settings
 SOURCES = Path(__file__).parent / "sources"
 
 
-def built(paths: list[Path], releases: Path, publish_persons: bool = True) -> pipeline.Built:
-    return pipeline.build(paths, Settings(releases=releases, index=False, publish_persons=publish_persons))
+def built(paths: list[Path], releases: Path) -> pipeline.Built:
+    return pipeline.build(paths, Settings(releases=releases, index=False))
 
 
 def files(name: str) -> list[Path]:
@@ -64,33 +64,6 @@ def test_the_text_of_a_table_is_published_as_it_was_found_with_columns_nobody_kn
     assert row == {
         "@file": "cup_cig.csv", "@place": "row 1", "CUP": " b31C20999990006 ", "CIG": "z99999901a", "Nota": "0007",
     }  # fmt: skip
-
-
-def test_persons_stand_neither_in_the_tables_nor_in_their_text_when_they_are_withheld(tmp_path: Path) -> None:
-    released = {
-        told: built(files("scp-awards"), tmp_path / str(told), publish_persons=told).folder for told in (True, False)
-    }
-    names = pl.read_parquet(released[True] / "tables" / "scp-awards.parquet")["rup"].drop_nulls().to_list()
-    assert names
-    for name in names:
-        for path in released[False].rglob("*.parquet"):
-            table = pl.read_parquet(path)
-            texts = table.select(pl.col(pl.String)).select(pl.any_horizontal(pl.all().str.contains(name, literal=True)))
-            assert not texts.to_series().any() if texts.width else True, (path.name, name)
-
-
-def test_persons_stand_in_no_problem_either_when_they_are_withheld(tmp_path: Path) -> None:
-    path = tmp_path / "esiti.json"
-    (source,) = files("scp-awards")
-    told = json.loads(source.read_text(encoding="utf-8"))["esiti"]
-    row = told[0] | {"rup": "MARIA ESEMPIO"}
-    # The same key with another person, and a row without a key: both stand whole in the problems.
-    rows = [row, row | {"rup": "GIOVANNI PROVA"}, dict.fromkeys(row) | {"rup": "ANNA CASO"}]
-    path.write_text(json.dumps({"esiti": rows}), encoding="utf-8")
-    for publish in (True, False):
-        found = built([path], tmp_path / str(publish), publish_persons=publish)
-        texts = " ".join(str(value) for value in found.problems["raw"].to_list())
-        assert ("GIOVANNI PROVA" in texts, "ANNA CASO" in texts) == (publish, publish)
 
 
 def test_an_amount_another_source_tells_better_is_said_once_and_the_manifest_tells_where(tmp_path: Path) -> None:

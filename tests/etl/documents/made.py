@@ -6,7 +6,9 @@ import io
 import zipfile
 from collections.abc import Iterable, Sequence
 
+from PIL import Image
 from reportlab.lib.pagesizes import A4
+from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
@@ -129,6 +131,10 @@ class Pdf:
         for at, row in enumerate(rows):
             for left, cell in zip(rights, row, strict=False):
                 self.text(left + 3, y + at * height + 1.2 * self.points, *cell.split("\n"))
+
+    def picture(self, x: float, y: float, width: float, height: float) -> None:
+        """A grey image, its top at a place."""
+        self.canvas.drawImage(ImageReader(Image.new("L", (8, 8), 128)), x, A4[1] - y - height, width, height)
 
     def page(self) -> None:
         """The next page."""
