@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from urllib.parse import quote_plus
 
 from endpoint.asking import select
+from endpoint.besides import Besides, besides, pointing
 from endpoint.describe import Description, describe, iri_token, with_statements
 from endpoint.engine import Engine
 from endpoint.language import Language
@@ -104,11 +105,17 @@ class OperationView:
     documents: list[Link]
     origins: Mapping[str, Origin]  # by the name of the field
     groups: list[Group]
+    besides: Besides
 
     @property
     def has_money(self) -> bool:
-        """Whether there is anything to say of the money: an amount, or why there is none."""
+        """Whether there is anything to say of the stages of the money: an amount, or why there is none."""
         return any(stage.fact.text is not None or stage.fact.problem for stage in self.stages)
+
+    @property
+    def has_tables(self) -> bool:
+        """Whether the page has tables, in which other amounts may be."""
+        return bool(self.groups or self.besides.any)
 
 
 @dataclass(frozen=True)
@@ -208,6 +215,10 @@ _SHOWN = _STAGES | {
 }
 
 
+# … and what it shows without saying where it was read.
+_OTHERWISE = ("cupola:concernsProject", "RO:hasRiT", "cupola:phase", "foaf:page", "schema:sameAs")
+
+
 def _origins(origins: Origins, roles: Sequence[Role]) -> dict[str, Origin]:
     """Where each value shown comes from, by what the page calls it."""
     found = {shown: origins.of(fields, name) for shown, (name, fields) in _SHOWN.items()}
@@ -260,8 +271,12 @@ def operation_view(
         places.append(Place(link, links.local(f"/projects?city={quote_plus(link.text)}"), province, region))
     sheets = sheets_of(engine, facts, release)
     roles = _roles(facts)
-    with_rows = with_statements(engine, description, rows_elsewhere(description, sheets))
-    origins = Origins(Facts(with_rows, language, links, names), sheets, problems)
+    elsewhere = {*rows_elsewhere(description, sheets), *pointing(description)}
+    with_rows = with_statements(engine, description, elsewhere)
+    all_facts = Facts(with_rows, language, links, names)
+    origins = Origins(all_facts, sheets, problems)
+    groups = origins.groups()
+    shown = [name for name, _ in _SHOWN.values()]
     return OperationView(
         iri=iri,
         title=facts.text("PRJ:projectTitle") or facts.name(iri),
@@ -285,5 +300,6 @@ def operation_view(
         opencup=linked("opencup", projects),
         documents=[facts.link(t.value) for t in facts.all("cupola:document")],
         origins=_origins(origins, roles),
-        groups=origins.groups(),
+        groups=groups,
+        besides=besides(all_facts, [*shown, *_OTHERWISE], {row.link.iri for group in groups for row in group.rows}),
     )

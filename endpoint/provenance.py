@@ -132,6 +132,11 @@ class Group:
     rows: list[Row]
     origin: Origin | None
 
+    @property
+    def told(self) -> bool:
+        """Whether any row says where it was read."""
+        return any(row.origin is not None for row in self.rows)
+
 
 def sheet_view(facts: Facts, release: Release) -> Sheet:
     """A sheet with its readings; `facts` are those of the sheet."""

@@ -82,6 +82,16 @@ def test_a_layout_that_was_forced_is_not_taken_for_recognised(sheets: Path, tmp_
     assert [entry["source"] for entry in pipeline.build([path], settings).manifest["inputs"]] == ["opere"]
 
 
+def test_a_sheet_that_may_be_of_several_layouts_is_told_so_and_the_rest_goes_on(sheets: Path, tmp_path: Path) -> None:
+    labels = ("CUP", "Titolo", "Descrizione", "RUP", "Data inizio", "Data fine")
+    (sheets / "dubbio.txt").write_text("\n".join(f"{label}:" for label in labels), encoding="utf-8")
+    built = pipeline.build([sheets], Settings(releases=tmp_path / "releases", index=False))
+    (told,) = built.problems.filter(file="dubbio.txt").to_dicts()
+    assert (told["code"], told["severity"]) == ("sheet.several-layouts", "violation")
+    assert "--source" in told["message_en"]
+    assert {entry["file"] for entry in built.manifest["inputs"]} == {"opencu.txt", "openco.txt", "opere.txt"}
+
+
 def test_a_file_that_changes_while_it_is_published_stops_the_release(
     sheets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
