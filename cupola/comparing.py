@@ -18,6 +18,8 @@ def compare(old: str, new: str | None, releases: Path | None, statements: bool, 
     with failing_on(release.ReleaseError):
         older = release.find(chosen.releases, old)
         newer = release.find(chosen.releases, release.CURRENT if new is None else new)
+        for folder in (older, newer):
+            release.manifest(folder)  # one that cannot be read is told before anything is compared
     found = release.compare(older, newer) if statements else changes.changes(older, newer)
     if as_json:
         click.echo(found.write_json())

@@ -26,7 +26,7 @@ def _served(server: str, wanted: str, seconds: float) -> str | None:
             return f"no endpoint answers at {server}: the release is served from its next start"
         except requests.RequestException as error:
             return f"{server}/health gives no answer of a Cupola endpoint: {error}"
-        if told.get("release") == wanted:
+        if isinstance(told, dict) and told.get("release") == wanted:
             return f"{server} serves {wanted}"
         if time.monotonic() > deadline:
             return None

@@ -10,6 +10,7 @@ import endpoint
 from cupola.settings import settings_of
 from cupola.terminal import fail
 from endpoint.examples import example_named
+from endpoint.release import NoRelease
 from endpoint.settings import Settings
 from etl import release
 
@@ -32,5 +33,5 @@ def query(text: str, releases: Path | None, format_name: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away, as head does
     except OSError as error:
         fail(f"{text}: no example query has this name, nor can a file be read: {error.strerror}")
-    except (ValueError, release.ReleaseError) as error:
+    except (ValueError, NoRelease, release.ReleaseError) as error:
         fail(str(error))

@@ -22,7 +22,8 @@ def serve(releases: Path | None, host: str | None, port: int | None) -> None:
         folder = release.find(chosen.releases)
     except release.ReleaseError as error:
         fail(f"{error}. Build one first: cupola build")
-    told = release.manifest(folder)
+    with failing_on(release.ReleaseError):
+        told = release.manifest(folder)
     if told.get("format") != release.FORMAT:
         fail(f"{folder} was built by another version of Cupola: build it again (cupola build)")
     if not chosen.remote_endpoint and not told["index"]:
@@ -35,8 +36,8 @@ def _invite(url: str, folder: Path) -> None:
     """The address, and three things to try on what is really there."""
     told = release.manifest(folder)
     with contextlib.closing(sqlite3.connect(f"file:{folder / 'search.sqlite'}?mode=ro", uri=True)) as base:
-        (path,) = base.execute("SELECT path FROM project ORDER BY rowid").fetchone()
-    first = f"{url}/id/{path}"
+        project = base.execute("SELECT path FROM project ORDER BY rowid").fetchone()
+    first = f"{url}/id/{project[0]}" if project else f"{url}/catalog"  # tables may tell of no project
     out.print(f"Cupola serves release {told['id']}: {told['triples']} triples at [bold]{url}/[/bold]")
     out.print("Three things to try:")
     out.print(Text(f"  a page    {first}"))

@@ -29,6 +29,10 @@ _BUILDING: Final = ".building-"
 _CHUNK: Final = 1 << 20
 
 
+#: What every manifest has.
+_TOLD: Final = ("id", "base", "created", "triples", "graphs", "sources", "inputs")
+
+
 class ReleaseError(Exception):
     """A release that cannot be made, found or trusted; the message says which, where and what to do."""
 
@@ -101,9 +105,16 @@ def every(releases: Path) -> list[Path]:
 
 
 def manifest(folder: Path) -> dict[str, Any]:
-    """What a release says of itself."""
-    told: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    return told
+    """What a release says of itself; raises ReleaseError when that cannot be read, or is no manifest."""
+    path = folder / "manifest.json"
+    try:
+        told: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ReleaseError(f"{path}: cannot be read: {error}") from error
+    missing = [key for key in _TOLD if not isinstance(told, dict) or key not in told]
+    if missing:
+        raise ReleaseError(f"{path}: is no manifest of a release: {', '.join(missing)} missing")
+    return dict(told)
 
 
 def write_manifest(folder: Path, told: dict[str, Any]) -> None:
@@ -127,10 +138,7 @@ def dump(quads: Path, target: Path) -> dict[str, Any]:
 
 def verify(folder: Path) -> None:
     """Raise ReleaseError unless the release has every part its manifest names, with the checksums it names."""
-    try:
-        told = manifest(folder)
-    except (OSError, ValueError) as error:
-        raise ReleaseError(f"{folder}: no readable manifest: {error}") from error
+    told = manifest(folder)
     store = ("store",) if told.get("index", True) else ()
     for part in ("problems.parquet", "validation.ttl", "shapes.ttl", "catalog.ttl", "search.sqlite", *store):
         if not (folder / part).exists():

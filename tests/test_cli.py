@@ -64,6 +64,22 @@ def test_when_nothing_is_usable_the_old_release_stays(good: Path, tmp_path: Path
     assert (releases / "current").resolve() == before
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"id": "2026-01-01T000000Z"}'])
+@pytest.mark.parametrize("command", [("query", "ASK {}"), ("diff", "current"), ("serve", "--port", "0")], ids=" ".join)
+def test_a_manifest_that_is_none_is_one_clear_line(
+    command: tuple[str, ...], content: str, tmp_path: Path, cupola: Cupola
+) -> None:
+    folder = tmp_path / "releases" / "2026-01-01T000000Z"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(content)
+    (tmp_path / "releases" / "current").symlink_to(folder.name)
+    ended = cupola(*command, "--releases", tmp_path / "releases")
+    assert ended.returncode == 2
+    assert len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert "manifest" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_check_explains_a_cup(cupola: Cupola) -> None:
     ended = cupola("check", "C19J21037430006")
     assert ended.returncode == 0
