@@ -4,8 +4,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8000
+EDITOR_FILES := endpoint/static/editor
+CLIENTS := tests/clients
+FUSEKI := .venv-peers/servers/jena-fuseki-server.jar
 
-.PHONY: run test lint smoke install install-dev lock clean
+.PHONY: run test lint smoke install install-dev editor lock clean
 .DEFAULT_GOAL := run
 
 run: install
@@ -24,8 +27,9 @@ lint: install-dev
 smoke: install # `make run` without staying: start, ask, stop
 	$(BIN)/python tests/smoke.py
 
-install: .venv/.installed
-install-dev: .venv/.installed-dev .venv-peers/.installed
+install: .venv/.installed editor
+install-dev: .venv/.installed-dev .venv-peers/.installed $(CLIENTS)/node_modules/.installed $(FUSEKI) editor
+editor: $(EDITOR_FILES)/.installed
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -48,10 +52,30 @@ install-dev: .venv/.installed-dev .venv-peers/.installed
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-peers.txt
 	@touch $@
 
+# The editor of the page /sparql comes from npm; where it cannot be had the page has a plain form.
+$(EDITOR_FILES)/.installed: endpoint/editor/package-lock.json
+	@mkdir -p $(EDITOR_FILES)
+	@if npm ci --prefix endpoint/editor --ignore-scripts --no-audit --no-fund --silent 2>/dev/null; then \
+	  cp endpoint/editor/node_modules/@zazuko/yas*/build/yas*.min.js $(EDITOR_FILES)/ && \
+	  cp endpoint/editor/node_modules/@zazuko/yas*/build/yas*.min.css $(EDITOR_FILES)/ && touch $@; \
+	else echo "npm gave no editor for /sparql: it has a plain form (with npm: make editor)" >&2; fi
+
+# Comunica, a client that the endpoint is tested with; without npm its tests skip.
+$(CLIENTS)/node_modules/.installed: $(CLIENTS)/package-lock.json
+	@mkdir -p $(@D)
+	@if npm ci --prefix $(CLIENTS) --ignore-scripts --no-audit --no-fund --silent 2>/dev/null; then touch $@; \
+	else echo "npm gave no Comunica: its tests will skip" >&2; fi
+
+# Fuseki, a real store to be remote, on Java; without Maven its tests skip.
+$(FUSEKI): tests/endpoint/servers/pom.xml .venv-peers/.installed
+	@mkdir -p $(@D)
+	@if command -v mvn >/dev/null && mvn -q -B -C -f $< dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/$(@D)"; \
+	then touch $@; else echo "Maven gave no Fuseki: its tests will skip" >&2; fi
+
 lock: # needs uv; run after changing the dependencies in pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group build pyproject.toml -o requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml -o requirements-dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group peers -o requirements-peers.txt
 
 clean:
-	rm -rf .venv .venv-peers releases .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-peers endpoint/editor/node_modules $(EDITOR_FILES) $(CLIENTS)/node_modules releases .mypy_cache .pytest_cache .ruff_cache .hypothesis

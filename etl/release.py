@@ -140,7 +140,8 @@ def verify(folder: Path) -> None:
     """Raise ReleaseError unless the release has every part its manifest names, with the checksums it names."""
     told = manifest(folder)
     store = ("store",) if told.get("index", True) else ()
-    for part in ("problems.parquet", "validation.ttl", "shapes.ttl", "catalog.ttl", "search.sqlite", *store):
+    described = ("validation.ttl", "shapes.ttl", "catalog.ttl", "void.ttl")
+    for part in ("problems.parquet", *described, "search.sqlite", *store):
         if not (folder / part).exists():
             raise ReleaseError(f"{folder}: {part} is missing")
     for graph in told["graphs"]:

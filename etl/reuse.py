@@ -79,7 +79,8 @@ def of_part(own: Iterable[tuple[str, Path]], heeds: Iterable[str], rules: Path |
 def of_all(parts: Iterable[str], unread: Iterable[str], settings: Settings) -> str:
     """The fingerprint of a release, from those of its parts and the files nobody reads."""
     views = [(path.name, release.sha256(path)) for path in sorted(VIEWS.glob("*.rq"))]
-    asked = [sorted(settings.complete), settings.publisher, settings.index]
+    asked: list[Any] = [sorted(settings.complete), settings.publisher, settings.publisher_code, settings.contact]
+    asked += [settings.index, settings.sparq_index]
     return _checksum(sorted(parts), sorted(unread), asked, views, _code())
 
 

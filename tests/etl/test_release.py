@@ -32,8 +32,8 @@ def built(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> pipeline.
 def test_a_release_has_every_part_its_design_names(built: pipeline.Built) -> None:
     parts = {path.name for path in built.folder.iterdir()}
     assert parts == {
-        "manifest.json", "tables", "data", "problems.parquet", "validation.ttl", "catalog.ttl", "store",
-        "search.sqlite", "shapes.ttl", "parts", "copies", "gone.parquet",
+        "manifest.json", "tables", "data", "problems.parquet", "validation.ttl", "catalog.ttl", "void.ttl", "store",
+        "search.sqlite", "shapes.ttl", "parts", "copies", "counts", "gone.parquet",
     }  # fmt: skip
     assert {path.name for path in (built.folder / "data").iterdir()} == {
         "ponmetro.nq.gz", "links.nq.gz", "quality.nq.gz", "ontology.nq.gz", "public-contracts.nq.gz",
@@ -52,7 +52,7 @@ def test_the_manifest_says_what_went_in_and_what_came_out(built: pipeline.Built)
     assert sheets["read"] == sheets["published"] + sheets["withheld"] == len(files)
     assert told["triples"] == sum(graph["triples"] for graph in told["graphs"]) > 0
     assert sum(told["problems"]["codes"].values()) == built.problems.height
-    stages = {"read", "clean", "map", "validate", "link", "dump", "search", "gone", "index", "view"}
+    stages = {"read", "clean", "map", "validate", "link", "dump", "count", "search", "gone", "index", "view"}
     assert set(told["timings"]) == set(told["memory"]) == stages
 
 

@@ -150,7 +150,8 @@ class Vocabulary:
     def statement(self, file: str, subject: Node, predicate: Node, object_: Node) -> set[Fault]:
         """Faults of one statement."""
         datatype = object_.datatype if isinstance(object_, Literal) else None
-        nodes = {str(node) for node in (subject, object_) if isinstance(node, URIRef)}
+        # The name of a vocabulary itself, which void:vocabulary gives, is none of its terms.
+        nodes = {str(n) for n in (subject, object_) if isinstance(n, URIRef) and namespace(n) != str(n)}
         placed = {str(predicate)} | ({str(datatype)} if datatype else set())
         if predicate in TERM_VALUED or predicate == RDF.type:
             placed |= {str(object_)} if isinstance(object_, URIRef) else set()
