@@ -11,6 +11,7 @@ from cupola.settings import settings_of
 from cupola.terminal import OK, PROBLEMS, err, fail, failing_on, out, print_json, progress
 from etl import pipeline, telling
 from etl.comparisons import ComparisonError
+from etl.index import NotIndexed
 from etl.mapping import MappingError
 from etl.release import ReleaseError
 from etl.settings import Settings
@@ -24,7 +25,7 @@ def build(
     chosen = settings_of(Settings, releases=releases)
     start = time.perf_counter()
     try:
-        with failing_on(ReleaseError, SourceError, MappingError, ComparisonError), progress() as tell:
+        with failing_on(ReleaseError, SourceError, MappingError, ComparisonError, NotIndexed), progress() as tell:
             inputs = list(paths) or [Path(p) for p in chosen.inputs]
             forced = sources.named(source_id) if source_id is not None else None
             built = pipeline.build(inputs, chosen, forced, tell, fresh)

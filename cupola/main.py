@@ -138,6 +138,30 @@ def query(text: str, releases: Path | None, format_: str) -> None:
     querying.query(text, releases, format_)
 
 
+@main.command("load")
+@click.option(
+    "--to", required=True, metavar="URL", help="The store's Graph Store: http://127.0.0.1:3030/cupola/data, …"
+)
+@click.option("--query-at", default="", metavar="URL", help="Its SPARQL endpoint, where the counts are asked.")
+@options.releases
+@click.option("--chunk", type=click.IntRange(1), help="KiB of triples sent at a time (load_chunk; default: 8192).")
+@click.option("--union", is_flag=True, help="Load the default graph too, for a store where it is not the union.")
+@click.option("--fresh", is_flag=True, help="Load everything anew, also what is there already.")
+@options.as_json
+def load_(
+    to: str, query_at: str, releases: Path | None, chunk: int | None, union: bool, fresh: bool, as_json: bool
+) -> None:
+    """Load the current release into another store (Fuseki, GraphDB, …), graph by graph.
+
+    What is there already is not sent again; what an interruption left is gone on with. The counts are checked.
+
+    Exit code 0: all is there; 1: a count is wrong, or the store failed (told above); 2: wrong usage.
+    """
+    from cupola import loading
+
+    sys.exit(loading.load(to, query_at, releases, chunk, union, fresh, as_json))
+
+
 @main.command()
 @click.argument("old")
 @click.argument("new", required=False)

@@ -28,6 +28,8 @@ def serve(releases: Path | None, host: str | None, port: int | None) -> None:
         fail(f"{folder} was built by another version of Cupola: build it again (cupola build)")
     if not chosen.remote_endpoint and not told["index"]:
         fail(f"{folder} was built without an index: set remote_endpoint to a store that has it, or index = true")
+    if not chosen.remote_endpoint and chosen.engine == "sparq" and not told.get("sparq_index"):
+        fail(f"{folder} was built without sparq's index: build with sparq_index = true, or set engine = oxigraph")
     with failing_on(server.CannotListen):
         server.run(chosen, on_ready=lambda url: _invite(url, folder))
 

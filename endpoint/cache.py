@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
@@ -13,7 +13,7 @@ class Cache(Generic[Value]):
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._size = 0
+        self._size = self._hits = self._misses = 0
         self._held: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -21,7 +21,9 @@ class Cache(Generic[Value]):
         """What is held under this key; None when nothing is."""
         with self._lock:
             if key not in self._held:
+                self._misses += 1
                 return None
+            self._hits += 1
             self._held.move_to_end(key)
             return self._held[key][0]
 
@@ -34,3 +36,8 @@ class Cache(Generic[Value]):
             self._held[key] = value, size
             while self._size > self.limit:
                 self._size -= self._held.popitem(last=False)[1][1]
+
+    def stats(self) -> Mapping[str, float]:
+        """Counters and gauges for /metrics."""
+        with self._lock:
+            return {"cache_hits_total": self._hits, "cache_misses_total": self._misses, "cache_bytes": self._size}

@@ -1,28 +1,29 @@
-"""For machines: catalogue, service description, dumps, sitemap, health, metrics."""
+"""For machines: catalogue, VoID, service description, API catalogue, dumps."""
 
 import json
 import re
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterable
+from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import quote
-from xml.sax.saxutils import escape
 
 import pyoxigraph as ox
 from flask import Blueprint, Response, current_app, request, send_file
 from werkzeug.exceptions import Gone, NotFound
 
-from endpoint import addresses, errors, formats
+from endpoint import errors, formats
 from endpoint.formats import FORMATS, Format
 from endpoint.rdf import written
 from endpoint.release import Release
 from endpoint.resources import best, cached, see_other
 from endpoint.service import Service
+from endpoint.settings import Settings
 from endpoint.terms import full
 
 blueprint = Blueprint("catalog", __name__)
 
+DCAT = "http://www.w3.org/ns/dcat#"
+VOID = "http://rdfs.org/ns/void#"
 SD = "http://www.w3.org/ns/sparql-service-description#"
 RELEASE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{6}Z(-\d+)?")
 FILE_TYPES = {
@@ -31,7 +32,20 @@ FILE_TYPES = {
     ".parquet": "application/vnd.apache.parquet",
     ".ttl": "text/turtle",
 }
-SITEMAP_URLS = 50_000  # the most one file may list, https://www.sitemaps.org/protocol.html
+# What says where something is to be had. An IRI names the same thing wherever it is served (DESIGN: IRIs); an address
+# must lead to the host that was asked, or its files could not be had from it.
+ADDRESSES = frozenset(
+    ox.NamedNode(iri)
+    for iri in (
+        *(
+            f"{DCAT}{name}"
+            for name in ("accessURL", "downloadURL", "endpointURL", "endpointDescription", "landingPage")
+        ),
+        *(f"{VOID}{name}" for name in ("dataDump", "sparqlEndpoint")),
+        "http://xmlns.com/foaf/0.1/homepage",
+    )
+)
+DOCUMENT = ox.NamedNode("http://xmlns.com/foaf/0.1/Document")
 
 
 def _service() -> Service:
@@ -45,40 +59,70 @@ def _root() -> str:
 
 
 def service_description(fmt: Format) -> Response:
-    """What /sparql can do, in SPARQL 1.1 Service Description (https://www.w3.org/TR/sparql11-service-description/)."""
-    release = _service().release
-    url = f"{_root()}/sparql"
-    service, dataset, default = (ox.NamedNode(url + part) for part in ("", "#dataset", "#default-graph"))
-    a = ox.NamedNode(full("rdf:type"))
+    """What /sparql can do, in SPARQL 1.1 Service Description (https://www.w3.org/TR/sparql11-service-description/).
 
-    def sd(name: str) -> ox.NamedNode:
-        return ox.NamedNode(SD + name)
-
-    statements: list[tuple[ox.NamedNode, ox.NamedNode, ox.NamedNode | ox.Literal]] = [
-        (service, a, sd("Service")),
-        (service, sd("endpoint"), service),
-        (service, sd("supportedLanguage"), sd("SPARQL11Query")),
-        (service, sd("feature"), sd("UnionDefaultGraph")),
-        (service, sd("defaultDataset"), dataset),
-        (dataset, a, sd("Dataset")),
-        (dataset, sd("defaultGraph"), default),
-        (default, a, sd("Graph")),
-        *((service, sd("resultFormat"), ox.NamedNode(iri)) for iri in dict.fromkeys(f.iri for f in FORMATS)),
-    ]
-    triples = ox.NamedNode("http://rdfs.org/ns/void#triples")
-    for number, graph in enumerate(release.manifest["graphs"], start=1):
-        named, inside = ox.NamedNode(f"{url}#graph-{number}"), ox.NamedNode(f"{url}#graph-{number}-content")
-        statements += [
-            (dataset, sd("namedGraph"), named),
-            (named, a, sd("NamedGraph")),
-            (named, sd("name"), ox.NamedNode(graph["iri"])),
-            (named, sd("graph"), inside),
-            (inside, a, sd("Graph")),
-            (inside, triples, ox.Literal(int(graph["triples"]))),
-        ]
-    response = Response(written((ox.Quad(*s) for s in statements), fmt), content_type=fmt.content_type)
+    No input formats and no extensions are told: there are none. Limits have no terms; they are told in words.
+    """
+    service = _service()
+    manifest, root = service.release.manifest, _root()
+    url = f"{root}/sparql"
+    found = _Statements()
+    found.add(url, "rdf:type", SD + "Service")
+    found.add(url, SD + "endpoint", url)
+    found.add(url, SD + "supportedLanguage", SD + "SPARQL11Query")
+    found.add(url, SD + "feature", SD + "UnionDefaultGraph")
+    found.add(url, SD + "defaultEntailmentRegime", "http://www.w3.org/ns/entailment/Simple")
+    for iri in dict.fromkeys(fmt.iri for fmt in FORMATS):
+        found.add(url, SD + "resultFormat", iri)
+    for language, text in _limits(service.settings).items():
+        found.add(url, "rdfs:comment", ox.Literal(text, language=language))
+    found.add(url, SD + "defaultDataset", f"{url}#dataset")
+    found.add(f"{url}#dataset", "rdf:type", SD + "Dataset")
+    found.add(f"{url}#dataset", "rdfs:seeAlso", f"{root}/.well-known/void")
+    found.add(f"{url}#dataset", SD + "defaultGraph", f"{url}#default-graph")
+    found.add(f"{url}#default-graph", "rdf:type", SD + "Graph")
+    catalogue = [manifest["catalogue"]] if "catalogue" in manifest else []
+    for number, graph in enumerate([*manifest["graphs"], *catalogue], start=1):
+        named, inside = f"{url}#graph-{number}", f"{url}#graph-{number}-content"
+        found.add(f"{url}#dataset", SD + "namedGraph", named)
+        found.add(named, "rdf:type", SD + "NamedGraph")
+        found.add(named, SD + "name", graph["iri"])
+        found.add(named, SD + "graph", inside)
+        found.add(inside, "rdf:type", SD + "Graph")
+        found.add(inside, VOID + "triples", ox.Literal(int(graph["triples"])))
+    response = Response(written(found.quads, fmt), content_type=fmt.content_type)
     response.vary.add("Accept")
-    return response
+    # The settings are in it too, and may change while the release does not.
+    return cached(
+        response, service.release, f"{blake2b(response.get_data(), digest_size=8).hexdigest()}-{fmt.extension}"
+    )
+
+
+class _Statements:
+    """Statements being gathered."""
+
+    def __init__(self) -> None:
+        self.quads: list[ox.Quad] = []
+
+    def add(self, subject: str, predicate: str, value: str | ox.Literal) -> None:
+        """One more; the predicate may be a prefixed name, a string as value is an IRI."""
+        term = value if isinstance(value, ox.Literal) else ox.NamedNode(value)
+        told = full(predicate) if predicate.startswith(("rdf:", "rdfs:")) else predicate
+        self.quads.append(ox.Quad(ox.NamedNode(subject), ox.NamedNode(told), term))
+
+
+def _limits(settings: Settings) -> dict[str, str]:
+    """What a query may take, in words, by language."""
+    seconds, memory, size = f"{settings.query_timeout:g}", settings.query_memory, settings.max_answer_size
+    rows, length = settings.max_rows, settings.max_query_length
+    return {
+        "it": f"Una interrogazione può durare {seconds} secondi, usare {memory} MiB di memoria e dare {size} MiB di "
+        f"risposta{f' e {rows} righe' if rows else ''}; il suo testo può avere {length} caratteri. SERVICE e gli "
+        "aggiornamenti sono rifiutati.",
+        "en": f"A query may take {seconds} seconds, use {memory} MiB of memory and give {size} MiB of "
+        f"answer{f' and {rows} rows' if rows else ''}; its text may have {length} characters. SERVICE and updates are "
+        "refused.",
+    }
 
 
 def _rdf(path: Path, release: Release) -> Response:
@@ -89,17 +133,65 @@ def _rdf(path: Path, release: Release) -> Response:
     if not path.is_file():
         raise NotFound(f"This release has no {path.name}.")
     quads = ox.parse(path=str(path), format=ox.RdfFormat.TURTLE, base_iri=release.base)
-    response = Response(written(quads, fmt), content_type=fmt.content_type)
+    response = Response(written(_here(quads, release.base), fmt), content_type=fmt.content_type)
     response.vary.add("Accept")
     return cached(response, release, f"{path.stem}-{fmt.extension}")
 
 
+def _here(quads: Iterable[ox.Quad], base: str) -> list[ox.Quad]:
+    """Statements with the ADDRESSES in them below this host, where they are below the base of the data."""
+    told, root = list(quads), f"{_root()}/"
+    found = {
+        quad.object.value for quad in told if quad.predicate in ADDRESSES and isinstance(quad.object, ox.NamedNode)
+    }
+    moved = {iri: ox.NamedNode(root + iri.removeprefix(base)) for iri in found if iri.startswith(base)}
+
+    def here(quad: ox.Quad) -> ox.Quad:
+        subject, value = quad.subject, quad.object
+        if quad.predicate in ADDRESSES and isinstance(value, ox.NamedNode):
+            value = moved.get(value.value, value)
+        elif value == DOCUMENT and isinstance(subject, ox.NamedNode):  # a page is what its address says
+            subject = moved.get(subject.value, subject)
+        return ox.Quad(subject, quad.predicate, value)
+
+    return [here(quad) for quad in told]
+
+
 @blueprint.get("/catalog")
-@blueprint.get("/.well-known/void")
 def catalog() -> Response:
-    """The catalogue of this release: DCAT-AP_IT, VoID, PROV."""
+    """The catalogue of this release: DCAT-AP_IT and PROV."""
     release = _service().release
     return _rdf(release.catalog, release)
+
+
+@blueprint.get("/.well-known/void")
+def void() -> Response:
+    """What the graphs hold and link to, in numbers: VoID, at the place it is looked for (RFC 8615)."""
+    release = _service().release
+    return _rdf(release.path / "void.ttl", release)
+
+
+@blueprint.get("/.well-known/api-catalog")
+def api_catalog() -> Response:
+    """What programs can call here, as a set of links (RFC 9727, RFC 9264)."""
+    root = _root()
+    turtle, html = {"type": "text/turtle"}, {"type": formats.HTML}
+    described = [{"href": f"{root}/catalog", **turtle}, {"href": f"{root}/.well-known/void", **turtle}]
+    links = [
+        {
+            "anchor": f"{root}/sparql",
+            "service-desc": [{"href": f"{root}/sparql", **turtle}],
+            "service-doc": [{"href": f"{root}/queries", **html}],
+            "service-meta": described,
+            "status": [{"href": f"{root}/health", "type": "application/json"}],
+        },
+        {"anchor": f"{root}/dumps/", "service-meta": described},
+    ]
+    profile = "https://www.rfc-editor.org/info/rfc9727"
+    body = json.dumps({"linkset": links}, indent=1)
+    response = Response(body, content_type=f'application/linkset+json; profile="{profile}"')
+    response.headers["Link"] = f'<{request.root_path}/.well-known/api-catalog>; rel="api-catalog"'
+    return response
 
 
 @blueprint.get("/catalog.<extension>")
@@ -134,31 +226,6 @@ def release(name: str) -> Response:
     return _rdf(served.catalog, served)
 
 
-@blueprint.get("/graph/<_name>")
-def graph(_name: str) -> Response:
-    """A named graph: its dump for whoever takes N-Quads (or anything), else asked of the engine, within its limits."""
-    service = _service()
-    released = service.release
-    iri = f"{released.base}graph/{addresses.spellings(addresses.after('/graph/'))[0]}"
-    known = next((g for g in released.manifest["graphs"] if g["iri"] == iri), None)
-    if known is None:
-        raise NotFound("No such graph; /catalog lists those of this release.")
-    types = ["application/n-quads", *(f.media_type for f in formats.of("graph"))]
-    asked = request.args.get("format") or formats.negotiate(request.accept_mimetypes, types) or ""
-    chosen = formats.named(asked, "graph")
-    if chosen is None:
-        return errors.not_acceptable(("graph",))
-    if chosen.name == "nquads":
-        response = see_other(f"/dumps/{known['file']}")
-    else:
-        text = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH {ox.NamedNode(iri)} {{ ?s ?p ?o }} }}"
-        answer = service.engine.query(text, formats={"graph": chosen}, public=True)
-        response = Response(iter(answer), content_type=chosen.content_type)
-        response.call_on_close(answer.close)
-    response.vary.add("Accept")
-    return response
-
-
 @blueprint.get("/dumps/")
 def dumps() -> Response:
     """The files of this release with sizes and checksums, as JSON."""
@@ -188,82 +255,4 @@ def dump(name: str) -> Response:
         raise NotFound("No such file; /dumps/ lists those of this release.")
     # A .gz is sent as the file it is, not as something to unpack on the way.
     kind = FILE_TYPES.get(path.suffix, "application/octet-stream")
-    return send_file(path, mimetype=kind, etag=served.checksums[name], last_modified=served.created)
-
-
-@blueprint.get("/sitemap.xml")
-def sitemap() -> Response:
-    """Every operation's page for search engines; an index of several such files when they are many."""
-    served, root = _service().release, _root()
-    with closing(sqlite3.connect(f"file:{quote(str(served.path))}/search.sqlite?mode=ro", uri=True)) as index:
-        (number,) = index.execute("SELECT count(*) FROM project").fetchone()
-    pages = -(-number // SITEMAP_URLS)
-    page = request.args.get("page", type=int)
-    if page is None and pages > 1:
-        entries = (f"<sitemap><loc>{escape(root)}/sitemap.xml?page={n + 1}</loc></sitemap>" for n in range(pages))
-        body: Iterator[str] = _xml("sitemapindex", entries)
-    else:
-        page = page or 1
-        if not 1 <= page <= max(1, pages):
-            raise NotFound(f"The sitemap has {max(1, pages)} pages.")
-        body = _xml("urlset", _urls(served.path, root, page))
-    return Response(body, mimetype="application/xml")
-
-
-def _xml(root: str, entries: Iterator[str]) -> Iterator[str]:
-    yield f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
-    for entry in entries:
-        yield entry + "\n"
-    yield f"</{root}>\n"
-
-
-def _urls(folder: Path, root: str, page: int) -> Iterator[str]:
-    if page == 1:
-        for path in ("/", "/projects", "/quality", "/queries", "/onto/"):
-            yield f"<url><loc>{escape(root + path)}</loc></url>"
-    with closing(sqlite3.connect(f"file:{quote(str(folder))}/search.sqlite?mode=ro", uri=True)) as index:
-        chosen = "SELECT path FROM project ORDER BY rowid LIMIT ? OFFSET ?"
-        for (path,) in index.execute(chosen, (SITEMAP_URLS - 5, (page - 1) * (SITEMAP_URLS - 5))):
-            yield f"<url><loc>{escape(f'{root}/doc/{addresses.address(path)}')}</loc></url>"
-
-
-@blueprint.get("/robots.txt")
-def robots() -> Response:
-    """What crawlers may read: everything but the queries, which are work for us and nothing to index, and the copies
-    of files, which name persons.
-    """
-    closed = "".join(f"Disallow: {path}\n" for path in ("/sparql?", "/metrics", "/copy/"))
-    return Response(f"User-agent: *\n{closed}\nSitemap: {_root()}/sitemap.xml\n", mimetype="text/plain")
-
-
-@blueprint.get("/health")
-def health() -> Response:
-    """Whether queries are answered: 200 and the release, or 503."""
-    service = _service()
-    alive = service.engine.alive()
-    body = {"status": "ok" if alive else "failing", "release": service.release.id, "engine": alive}
-    response = Response(json.dumps(body), 200 if alive else 503, mimetype="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-@blueprint.get("/metrics")
-def metrics() -> Response:
-    """Counters in Prometheus' text format: https://prometheus.io/docs/instrumenting/exposition_formats/"""
-    service = _service()
-    with service.counting:
-        counts = sorted(service.counts.items())
-    labels = {"requests": ("route", "status"), "queries": ("outcome",)}
-    lines: list[str] = []
-    for family, names in labels.items():
-        lines.append(f"# TYPE cupola_{family}_total counter")
-        for (counted, *values), count in counts:
-            if counted == family:
-                said = ",".join(f'{name}="{value}"' for name, value in zip(names, values, strict=True))
-                lines.append(f"cupola_{family}_total{{{said}}} {count}")
-    for name, value in service.engine.stats().items():
-        lines.append(f"# TYPE cupola_{name} {'counter' if name.endswith('_total') else 'gauge'}")
-        lines.append(f"cupola_{name} {value:g}")
-    lines.append("# TYPE cupola_release_info gauge")
-    lines.append(f'cupola_release_info{{release="{service.release.id}"}} 1')
-    return Response("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8")
+    return send_file(path, mimetype=kind, etag=served.checksums[name], last_modified=served.modified(name))

@@ -2,17 +2,23 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
+from endpoint.cache import Cache
 from endpoint.engine import Engine
 
 RDFS_LABEL = "http://www.w3.org/2000/01/rdf-schema#label"
 INCOMING_LIMIT = 200
+NAMES_SIZE = 8 * 2**20  # bytes of names that are kept of a release
+# Every page mentions the same properties, classes, graphs and places: their names are asked of an engine once.
+_known: WeakKeyDictionary[Engine, Cache[dict[str, str]]] = WeakKeyDictionary()
 
 # What may stand between < and > (SPARQL 1.1, production IRIREF), in an absolute IRI.
-_IRI = re.compile(r'[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20<>"{}|^`\\]*')
+# Lone surrogates stand for bytes that were not UTF-8: no IRI has them, and they could not be sent.
+_IRI = re.compile(r'[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20<>"{}|^`\\\ud800-\udfff]*')
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,9 @@ class Term:
     lang: str | None = None
 
 
+Quad = tuple[str, str, Term, str]  # subject, predicate, object, graph
+
+
 @dataclass(frozen=True)
 class Description:
     """A resource as a release describes it.
@@ -35,7 +44,7 @@ class Description:
     """
 
     iri: str
-    quads: list[tuple[str, str, Term, str]]
+    quads: list[Quad]
     incoming: list[tuple[str, str, str]] = field(default_factory=list)
     incoming_cut: bool = False
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -43,23 +52,22 @@ class Description:
 
 def iri_token(iri: str) -> str | None:
     """The IRI between angle brackets, safe in a query's text; None for a string that cannot be an IRI."""
-    # Lone surrogates stand for bytes that were not UTF-8: no IRI has them, and they could not be sent.
-    if not _IRI.fullmatch(iri) or any("\ud800" <= c <= "\udfff" for c in iri):
-        return None
-    return f"<{iri}>"
+    return f"<{iri}>" if _IRI.fullmatch(iri) else None
 
 
-# Parts that point to the resource, instead of being pointed to, are looked for among its first incoming links only:
-# something that half the release points to (a programme, a class) has no such parts and must not cost a scan.
+# Every term of every row is read from the dictionary of the store, which takes most of the time: rows of statements
+# have no ?s, rows of what points here no ?o, and parts are only asked for when there are any.
 _ABOUT = """
-SELECT DISTINCT ?g ?s ?p ?o ?in WHERE {
-  { BIND(%(iri)s AS ?s) GRAPH ?g { %(iri)s ?p ?o } }
-  UNION { GRAPH ?l { %(iri)s ?p1 ?s } %(part)s GRAPH ?g { ?s ?p ?o } }
-  UNION { { SELECT ?s WHERE { GRAPH ?l { ?s ?p1 %(iri)s } } LIMIT 2000 } %(part)s GRAPH ?g { ?s ?p ?o } }
-  UNION { GRAPH ?l { %(iri)s ?p1 ?m } FILTER(isIRI(?m) && STRSTARTS(STR(?m), %(prefix)s))
-          GRAPH ?k { ?m ?p2 ?s } %(part)s GRAPH ?g { ?s ?p ?o } }
-  UNION { SELECT ?g ?s ?p ?in WHERE { GRAPH ?g { ?s ?p %(iri)s } BIND(true AS ?in)
-          FILTER(!STRSTARTS(STR(?s), %(prefix)s)) } LIMIT %(limit)d }
+SELECT ?g ?s ?p ?o WHERE {
+  { GRAPH ?g { %(iri)s ?p ?o } }
+  UNION { SELECT ?g ?s ?p WHERE { GRAPH ?g { ?s ?p %(iri)s } } LIMIT %(limit)d }
+}"""
+# Where more point to it: parts among them are looked for among the first only. Something that half the release points
+# to (a programme, a class) has no such parts and must not cost a scan.
+_POINTING = """
+SELECT DISTINCT ?g ?s ?p WHERE {
+  { { SELECT ?s WHERE { GRAPH ?l { ?s ?p1 %(iri)s } } LIMIT 2000 } FILTER(isIRI(?s) && STRSTARTS(STR(?s), %(prefix)s)) }
+  UNION { SELECT ?g ?s ?p { GRAPH ?g { ?s ?p %(iri)s } FILTER(!STRSTARTS(STR(?s), %(prefix)s)) } LIMIT %(limit)d }
 }"""
 
 _STATEMENTS = "SELECT ?g ?s ?p ?o WHERE { VALUES ?s { %s } GRAPH ?g { ?s ?p ?o } }"
@@ -82,23 +90,46 @@ def _term(cell: dict[str, str]) -> Term:
     return Term("literal", cell["value"], cell.get("datatype"), cell.get("xml:lang"))
 
 
+def _tokens(iris: Iterable[str]) -> Iterator[str]:
+    """The IRIs as they stand in the text of a query, so many at a time that it stays far below any limit of length."""
+    tokens = [token for iri in sorted(set(iris)) if (token := iri_token(iri))]
+    for start in range(0, len(tokens), 500):
+        yield " ".join(tokens[start : start + 500])
+
+
+def _statements(engine: Engine, iris: Iterable[str]) -> list[Quad]:
+    """What is said about these resources."""
+    return [
+        (row["s"]["value"], row["p"]["value"], _term(row["o"]), row["g"]["value"])
+        for tokens in _tokens(iris)
+        for row in _rows(engine, _STATEMENTS % tokens)
+    ]
+
+
+def _inside(quads: Iterable[Quad], prefix: str) -> set[str]:
+    """The IRIs these statements lead to that begin with a prefix."""
+    return {o.value for _s, _p, o, _g in quads if o.kind == "iri" and o.value.startswith(prefix)}
+
+
 def labels(engine: Engine, iris: Iterable[str]) -> dict[str, dict[str, str]]:
     """The rdfs:labels of these IRIs, from every graph (the ontology's too): IRI -> language ("" for none) -> label."""
-    tokens = [token for iri in sorted(set(iris)) if (token := iri_token(iri))]
-    found: dict[str, dict[str, str]] = {}
-    for start in range(0, len(tokens), 2000):  # keeps each query's text far below any limit of length
-        for row in _rows(engine, _LABELS % (" ".join(tokens[start : start + 2000]), RDFS_LABEL)):
-            by_language = found.setdefault(row["x"]["value"], {})
-            by_language.setdefault(row["l"].get("xml:lang", ""), row["l"]["value"])
-    return found
+    known = _known.setdefault(engine, Cache(NAMES_SIZE))
+    found = {iri: held for iri in set(iris) if (held := known.get(iri)) is not None}
+    asked = [iri for iri in set(iris) - found.keys() if iri_token(iri)]
+    found |= {iri: {} for iri in asked}
+    for tokens in _tokens(asked):
+        for row in _rows(engine, _LABELS % (tokens, RDFS_LABEL)):
+            found[row["x"]["value"]].setdefault(row["l"].get("xml:lang", ""), row["l"]["value"])
+    for iri in asked:
+        known.put(iri, found[iri], 500 + len(iri) + sum(map(len, found[iri].values())))
+    return {iri: names for iri, names in found.items() if names}
 
 
 def classes(engine: Engine, iris: Iterable[str]) -> dict[str, set[str]]:
     """The classes of these IRIs, from every graph: IRI -> classes."""
     found: dict[str, set[str]] = {}
-    tokens = [token for iri in sorted(set(iris)) if (token := iri_token(iri))]
-    if tokens:
-        for row in _rows(engine, _CLASSES % " ".join(tokens)):
+    for tokens in _tokens(iris):
+        for row in _rows(engine, _CLASSES % tokens):
             found.setdefault(row["x"]["value"], set()).add(row["class"]["value"])
     return found
 
@@ -118,11 +149,9 @@ def with_statements(engine: Engine, description: Description, iris: Iterable[str
 
     Raises an EngineError when the engine cannot answer.
     """
-    tokens = [token for iri in sorted(set(iris)) if (token := iri_token(iri))]
-    if not tokens:
+    quads = _statements(engine, iris)
+    if not quads:
         return description
-    rows = _rows(engine, _STATEMENTS % " ".join(tokens))
-    quads = [(row["s"]["value"], row["p"]["value"], _term(row["o"]), row["g"]["value"]) for row in rows]
     mentioned = {x for s, p, _o, g in quads for x in (s, p, g)} | {
         o.value for _s, _p, o, _g in quads if o.kind == "iri"
     }
@@ -139,24 +168,27 @@ def describe(engine: Engine, iri: str, *, with_labels: bool = True) -> Descripti
     token = iri_token(iri)
     if token is None:
         return None
-    # No IRI holds a quote or a backslash (checked above), so it can stand in a string as it is.
-    prefix = f'"{iri}/"'
-    text = _ABOUT % {
-        "iri": token,
-        "prefix": prefix,
-        "part": f"FILTER(isIRI(?s) && STRSTARTS(STR(?s), {prefix}))",
-        "limit": INCOMING_LIMIT + 1,
-    }
-    quads: list[tuple[str, str, Term, str]] = []
-    incoming: list[tuple[str, str, str]] = []
-    for row in _rows(engine, text):
-        subject, predicate, graph = row["s"]["value"], row["p"]["value"], row["g"]["value"]
-        if "in" in row:
-            incoming.append((subject, predicate, graph))
-        else:
-            quads.append((subject, predicate, _term(row["o"]), graph))
+    asked: dict[str, object] = {"iri": token, "limit": INCOMING_LIMIT + 1}
+    rows = _rows(engine, _ABOUT % asked)
+    quads = [(iri, row["p"]["value"], _term(row["o"]), row["g"]["value"]) for row in rows if "o" in row]
+    pointing = [row for row in rows if "o" not in row]
+    inside = iri + "/"
+    if len(pointing) > INCOMING_LIMIT:
+        # No IRI holds a quote or a backslash (checked above), so it can stand in a string as it is.
+        pointing = _rows(engine, _POINTING % {**asked, "prefix": f'"{inside}"'})
+    incoming = [
+        (row["s"]["value"], row["p"]["value"], row["g"]["value"])
+        for row in pointing
+        if "p" in row and not row["s"]["value"].startswith(inside)
+    ]
     if not quads:
         return None  # pointed to at most: there is nothing to say about it
+    parts = _inside(quads, inside)
+    backward = {s for row in pointing if (s := row["s"]["value"]).startswith(inside)}
+    if parts or backward:
+        found = _statements(engine, parts | backward)
+        quads += found
+        quads += _statements(engine, _inside((q for q in found if q[0] in parts), inside) - parts - backward)
     # Own statements first, parts after; the order of an answer must not depend on the engine's mood.
     quads.sort(
         key=lambda q: (q[0] != iri, q[0], q[1], q[2].kind, q[2].value, q[2].lang or "", q[2].datatype or "", q[3])

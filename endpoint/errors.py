@@ -6,9 +6,18 @@ from http import HTTPStatus
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
-from endpoint import formats, pages
-from endpoint.engine import Busy, EngineError, NotAcceptable
+from endpoint import formats, logs, pages
+from endpoint.engine import Busy, EngineError, Limit, NotAcceptable
 from endpoint.release import NoRelease
+from endpoint.service import Service
+
+# How each limit is told to programs: the outcome of the query -> the unit, the setting.
+LIMITS = {
+    "timeout": ("seconds", "query_timeout"),
+    "memory": ("mebibytes", "query_memory"),
+    "size": ("mebibytes", "max_answer_size"),
+    "rows": ("rows", "max_rows"),
+}
 
 
 def problem(status: int, detail: str, **more: object) -> Response:
@@ -20,6 +29,7 @@ def problem(status: int, detail: str, **more: object) -> Response:
     else:
         # Said this way to whoever accepts neither, too: an error is better than silence.
         body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+        body["request_id"] = logs.request_id()  # finds the request in the log
         response = Response(json.dumps(body, ensure_ascii=False), status, mimetype="application/problem+json")
     response.headers["Cache-Control"] = "no-store"
     response.vary.add("Accept")
@@ -36,9 +46,14 @@ def of_engine(error: EngineError) -> Response:
     """The answer for a query that was not answered."""
     if isinstance(error, NotAcceptable):
         response = problem(406, f"{error} Available: {formats.listing([error.kind])}.")
+    elif isinstance(error, Limit) and error.outcome in LIMITS:
+        unit, setting = LIMITS[error.outcome]
+        service: Service = current_app.extensions["cupola"]
+        response = problem(error.status, str(error), limit={unit: getattr(service.settings, setting)})
+        response.headers["Link"] = f'<{request.root_path}/dumps/>; rel="related"'  # where there are no limits
     else:
         response = problem(error.status, str(error))
-    if error.status == 503:
+    if error.status in (429, 503):
         response.headers["Retry-After"] = str(error.retry_after if isinstance(error, Busy) else 60)
     return response
 
@@ -46,7 +61,10 @@ def of_engine(error: EngineError) -> Response:
 def _of_http(error: HTTPException) -> Response:
     if error.code is None or error.code < 400:  # a redirect of the routing
         return Response("", error.code, list(error.get_headers()))
-    response = problem(error.code, error.description or "")
+    detail = error.description or ""
+    if type(error).description == detail and error.code == 413:  # Flask's own words tell no limit
+        detail = f"A request may have at most {current_app.config['MAX_CONTENT_LENGTH']} bytes. Send less."
+    response = problem(error.code, detail)
     headers = dict(error.get_headers())
     for name in ("Allow", "Retry-After"):
         if name in headers:
@@ -62,7 +80,7 @@ def _of_no_release(error: NoRelease) -> Response:
 
 def _of_fault(error: Exception) -> Response:
     # Never what went wrong inside: that is for the log.
-    current_app.logger.error("unforeseen error at %s", request.path, exc_info=error)
+    current_app.logger.error("unforeseen error at %s", request.endpoint, exc_info=error)
     return problem(500, "An error in the server; it has been logged.")
 
 

@@ -16,7 +16,8 @@ class Format:
 
     `kinds` are the answers it can write: "results" (SELECT), "boolean" (ASK), "graph" (CONSTRUCT, DESCRIBE, resources).
     `iri` is the W3C's name for it (https://www.w3.org/ns/formats/), `serialiser` pyoxigraph's (in RdfFormat or
-    QueryResultsFormat), `also` the media types that older clients ask for.
+    QueryResultsFormat), `also` the media types that older clients ask for, `called` what SPARQLWrapper names it in
+    `?format=`, where it says json and xml for graphs too.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Format:
     kinds: tuple[Kind, ...]
     serialiser: str
     also: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
 
     @property
     def content_type(self) -> str:
@@ -45,13 +47,14 @@ FORMATS = (
            _TABULAR, "XML", ("application/xml", "text/xml")),
     Format("csv", "CSV", "text/csv", "csv", f"{_F}SPARQL_Results_CSV", _TABULAR, "CSV"),
     Format("tsv", "TSV", "text/tab-separated-values", "tsv", f"{_F}SPARQL_Results_TSV", _TABULAR, "TSV"),
-    Format("turtle", "Turtle", "text/turtle", "ttl", f"{_F}Turtle", ("graph",), "TURTLE", ("application/x-turtle",)),
+    Format("turtle", "Turtle", "text/turtle", "ttl", f"{_F}Turtle", ("graph",), "TURTLE", ("application/x-turtle",),
+           ("n3",)),
     Format("jsonld", "JSON-LD", "application/ld+json", "jsonld", "https://www.w3.org/ns/formats/data/JSON-LD",
-           ("graph",), "JSON_LD", ("application/json",)),
+           ("graph",), "JSON_LD", ("application/json",), ("json-ld", "json")),
     Format("ntriples", "N-Triples", "application/n-triples", "nt", f"{_F}N-Triples", ("graph",), "N_TRIPLES",
            ("text/plain",)),
     Format("rdfxml", "RDF/XML", "application/rdf+xml", "rdf", f"{_F}RDF_XML", ("graph",), "RDF_XML",
-           ("application/xml", "text/xml")),
+           ("application/xml", "text/xml"), ("rdf+xml", "xml")),
     Format("trig", "TriG", "application/trig", "trig", f"{_F}TriG", ("graph",), "TRIG", ("application/x-trig",)),
     Format("nquads", "N-Quads", "application/n-quads", "nq", f"{_F}N-Quads", ("graph",), "N_QUADS", ("text/x-nquads",)),
 )  # fmt: skip
@@ -65,9 +68,12 @@ def of(kind: Kind) -> tuple[Format, ...]:
 
 
 def named(name: str, kind: Kind) -> Format | None:
-    """The format a person means with `?format=name` or `.name`: name, extension or type; None when unknown."""
-    wanted = name.strip().lower()
-    return next((f for f in of(kind) if wanted in (f.name, f.extension, f.media_type, *f.also)), None)
+    """The format meant with `?format=name` or `.name`: name, extension or type; None when unknown.
+
+    Several may stand there with commas between, as SPARQLWrapper writes the types it takes.
+    """
+    wanted = {each.strip() for each in name.lower().split(",")}
+    return next((f for f in of(kind) if wanted & {f.name, f.extension, f.media_type, *f.also, *f.called}), None)
 
 
 def by_type(kind: Kind) -> dict[str, Format]:
@@ -87,7 +93,9 @@ def negotiate(accept: MIMEAccept, offered: Iterable[str]) -> str | None:
     offers = list(offered)
     if not accept:
         return offers[0]
-    return accept.best_match(offers)
+    # `;charset=utf-8`, `;profile=…`: what we have is the nearest there is to any parameter.
+    plain = MIMEAccept([(value.partition(";")[0].strip(), quality) for value, quality in accept])
+    return plain.best_match(offers)
 
 
 def preferred(accept: MIMEAccept, kind: Kind) -> Format | None:

@@ -55,6 +55,11 @@ class Graph:
         pointed = self.incoming.get(iri, {})
         return list(dict.fromkeys(s for name in names for s in pointed.get(full(name), ())))
 
+    def objects(self, *names: str) -> list[str]:
+        """The IRIs that any subject points to by these properties, each once."""
+        wanted = {full(name) for name in names}
+        return [iri for iri, by in self.incoming.items() if not wanted.isdisjoint(by) and not iri.startswith("_:")]
+
     def is_a(self, iri: str, *names: str) -> bool:
         """Whether the subject is of one of these classes."""
         return not {full(name) for name in names}.isdisjoint(self.iris(iri, "rdf:type"))

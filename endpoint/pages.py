@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -118,6 +118,32 @@ def _dataset() -> dict[str, object]:
         "@context": "https://schema.org/",
         "@type": "Dataset",
         "@id": f"{manifest['base']}release/{manifest['id']}",
+        "url": f"{_address()}/",
+        "keywords": ["CUP", "codice unico di progetto", "public investment", "linked data"],
+        "inLanguage": ["it", "en"],
+        "spatialCoverage": {
+            "@type": "Country",
+            "name": "Italia",
+            "sameAs": "http://publications.europa.eu/resource/authority/country/ITA",
+        },
+        "includedInDataCatalog": {
+            "@type": "DataCatalog",
+            "@id": f"{manifest['base']}catalog",
+            "url": f"{_address()}/catalog",
+        },
+        "creator": [
+            {"@type": "Organization", "name": name} for name in sorted({s["publisher"] for s in manifest["sources"]})
+        ],
+        "distribution": [
+            {
+                "@type": "DataDownload",
+                "contentUrl": f"{_address()}/dumps/{graph['file']}",
+                "encodingFormat": "application/gzip",
+                "contentSize": f"{graph['bytes']} B",
+                "sha256": graph["sha256"],
+            }
+            for graph in manifest["graphs"]
+        ],
         "name": lang("home.title"),
         "description": lang("home.lead"),
         "dateModified": manifest["created"],
@@ -251,8 +277,11 @@ def queries() -> Response:
     )
 
 
-def query_page() -> Response:
-    """The SPARQL form; `?example=name` puts that example query in it, without it the first question."""
+def query_page(editor: Collection[str] = ()) -> Response:
+    """The SPARQL form; `?example=name` puts that example query in it, without it the first question.
+
+    `editor` names the files of static/editor/ that make it more than a form.
+    """
     chosen = example_named(request.args.get("example", "")) or example_named(FIRST_QUESTION)
     return _page(
         "sparql.html",
@@ -262,7 +291,39 @@ def query_page() -> Response:
         formats=of("results"),
         graph_formats=_download_formats(),
         root=_address(),
+        editor=editor,
+        words=_editor_words(Language(language.chosen(request))) if editor else {},
     )
+
+
+def _editor_words(t: Language) -> dict[str, object]:
+    """What Yasr says in English, in the language of the page."""
+    return {
+        "found": t("sparql.found"),
+        "decimal": t("format.decimal"),
+        "controls": {
+            "Table": t("sparql.view_table"),
+            "Response": t("sparql.view_response"),
+            "Boolean": t("sparql.view_boolean"),
+            "Simple view": t("sparql.simple_view"),
+            "Ellipse": t("sparql.ellipse"),
+            "Filter query results": t("sparql.filter"),
+            "Page size:": t("sparql.page_size"),
+            "All": t("sparql.all_rows"),
+            "Download result": t("sparql.download"),
+            "Download Results": t("sparql.download"),
+            "Shows Table view": t("sparql.view_table"),
+            "Shows Response view": t("sparql.view_response"),
+            "Shows Boolean view": t("sparql.view_boolean"),
+        },
+        "table": {
+            "info": t("sparql.rows_shown"),
+            "infoEmpty": t("sparql.no_rows"),
+            "emptyTable": t("sparql.no_rows"),
+            "zeroRecords": t("sparql.no_rows"),
+            "infoFiltered": t("sparql.rows_filtered"),
+        },
+    }
 
 
 def resource_page(iri: str, description: Description) -> Response:

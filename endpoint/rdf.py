@@ -6,7 +6,8 @@ import pyoxigraph as ox
 
 from endpoint.describe import Description, Term
 from endpoint.engine import NotAcceptable
-from endpoint.engine.worker import Refusal, writable
+from endpoint.engine.frames import Refusal
+from endpoint.engine.oxigraph import writable
 from endpoint.formats import Format
 from endpoint.terms import NAMESPACES
 

@@ -82,7 +82,7 @@ class Release:
     def files(self) -> dict[str, Path]:
         """Everything that can be downloaded, by its path in the release: dumps, tables, problems, catalogue."""
         found = [p for folder in ("data", "tables") for p in sorted((self.path / folder).glob("*")) if p.is_file()]
-        names = ("problems.parquet", "validation.ttl", "shapes.ttl", "catalog.ttl", "manifest.json")
+        names = ("problems.parquet", "validation.ttl", "shapes.ttl", "catalog.ttl", "void.ttl", "manifest.json")
         loose = [path for name in names if (path := self.path / name).is_file()]
         return {p.relative_to(self.path).as_posix(): p for p in [*found, *loose]}
 
@@ -115,10 +115,17 @@ class Release:
             found = index.execute("SELECT last FROM gone WHERE path = ?", (path,)).fetchone()
         return str(found[0]) if found else None
 
+    def modified(self, name: str) -> datetime:
+        """When a file last changed: a dump, in the first release that had these very bytes; any other, in this one."""
+        iri = next((graph["iri"] for graph in self.manifest["graphs"] if graph["file"] == name), None)
+        told = self.manifest.get("modified", {}).get(iri)
+        return datetime.fromisoformat(told) if told else self.created
+
     @cached_property
     def checksums(self) -> dict[str, str]:
         """The SHA-256 of each file, as the manifest has it or computed once."""
-        said = {g["file"]: g["sha256"] for g in self.manifest["graphs"] if g.get("sha256")}
+        known = [*self.manifest["graphs"], *self.manifest.get("tables", ())]
+        said = {each["file"]: each["sha256"] for each in known if each.get("sha256")}
         return {name: said.get(name) or _sha256(path) for name, path in self.files.items()}
 
 

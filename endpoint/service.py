@@ -1,14 +1,13 @@
-"""What the parts of the application share: the release being served, its engine, the settings, the counters."""
+"""What the parts of the application share: the release being served, its engine, the settings."""
 
 import logging
 import threading
 import time
-from collections import Counter
 from functools import cached_property
 
 from flask import g, has_app_context
 
-from endpoint import vocabulary
+from endpoint import turns, vocabulary
 from endpoint.cache import Cache
 from endpoint.context import Context
 from endpoint.engine import Engine
@@ -56,8 +55,8 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.counts: Counter[tuple[str, ...]] = Counter()
-        self.counting = threading.Lock()
+        self.turns, self.downloads = turns.for_queries(settings), turns.for_downloads(settings)
+        self.stopping = False  # answers go on, but no more requests should be sent here
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         self._looked = 0.0
@@ -90,10 +89,11 @@ class Service:
         """The names of its JSON-LD answers. Raises what `vocabulary` does."""
         return self._now().context
 
-    def count(self, *name: str) -> None:
-        """Count one more of something, for /metrics."""
-        with self.counting:
-            self.counts[name] += 1
+    @property
+    def serving(self) -> Serving | None:
+        """What is served, without looking for a release or waiting for one; within a request, what that uses."""
+        pinned: Serving | None = g.get("cupola_serving") if has_app_context() else None
+        return pinned or self._serving
 
     def enter(self) -> None:
         """A request begins: look for a new release (at most once a second) and hold on to the one there is."""

@@ -75,16 +75,15 @@ class Facts:
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:  # noqa: D105 - builds the index the methods use
-        self._found: dict[tuple[str, str], list[Term]] = {}
+        # By subject and property, each value once with the graphs that say it, in the order of the description.
+        self._found: dict[str, dict[str, dict[Term, set[str]]]] = {}
         self.labels = {**self.description.labels, **self.labels}
-        for s, p, o, _ in self.description.quads:
-            values = self._found.setdefault((s, p), [])
-            if o not in values:
-                values.append(o)
+        for s, p, o, graph in self.description.quads:
+            self._found.setdefault(s, {}).setdefault(p, {}).setdefault(o, set()).add(graph)
 
     def all(self, name: str, subject: str | None = None) -> list[Term]:
         """Every value of a property, of the described resource or of one of its parts."""
-        return self._found.get((subject or self.description.iri, full(name)), [])
+        return list(self._found.get(subject or self.description.iri, {}).get(full(name), ()))
 
     def one(self, name: str, subject: str | None = None) -> str | None:
         """The value of a property when there is one; the first in order when there are several."""
@@ -103,9 +102,7 @@ class Facts:
         """The described resources of a class, in order."""
         kind = full(name)
         type_iri = full("rdf:type")
-        return sorted(
-            s for (s, p), terms in self._found.items() if p == type_iri and any(t.value == kind for t in terms)
-        )
+        return sorted(s for s, said in self._found.items() if any(t.value == kind for t in said.get(type_iri, ())))
 
     def link(self, iri: str) -> Link:
         """A link to an IRI, named by its label, by our word for the term, or by its last part."""
@@ -130,15 +127,11 @@ class Facts:
 
     def properties(self, subject: str | None = None, without: Iterable[str] = ()) -> list[Property]:
         """Everything said of the resource (its classes aside), by property."""
-        about = subject or self.description.iri
         skip = {full("rdf:type"), *(full(name) for name in without)}
-        sources: dict[str, dict[Term, set[str]]] = {}
-        for s, p, o, graph in self.description.quads:
-            if s == about and p not in skip:
-                sources.setdefault(p, {}).setdefault(o, set()).add(graph)
         found = [
             Property(p, self.name(p), [self.value(o, graphs) for o, graphs in values.items()])
-            for p, values in sources.items()
+            for p, values in self._found.get(subject or self.description.iri, {}).items()
+            if p not in skip
         ]
         return sorted(found, key=lambda each: (each.iri != full("rdfs:label"), each.name.text.casefold(), each.iri))
 
@@ -160,7 +153,7 @@ class Facts:
 
     def parts(self) -> list[Part]:
         """The resources inside this one that the description tells of."""
-        inside = sorted({s for s, *_ in self.description.quads if s != self.description.iri})
+        inside = sorted(self._found.keys() - {self.description.iri})
         return [Part(self.link(s), self.kinds(s), self.properties(s, without=("rdfs:label",))) for s in inside]
 
 

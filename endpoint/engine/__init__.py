@@ -1,6 +1,6 @@
 """Running SPARQL: one interface, a local engine (worker processes) and a remote one (any SPARQL 1.1 endpoint)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
@@ -65,14 +65,32 @@ class AnswerTooLarge(Limit):
     outcome = "size"
 
 
+class TooManyRows(Limit):
+    """The answer has more rows than allowed; told as AnswerTooLarge is, never cut short in silence."""
+
+    status, outcome = 403, "rows"  # not 503: asked again it has as many
+
+
+class Abandoned(EngineError):
+    """The client went away while its query waited or ran: it was ended, and nobody reads this."""
+
+    status, outcome = 503, "abandoned"
+
+
 class Busy(EngineError):
-    """No worker came free in time; `retry_after` is in seconds."""
+    """No place or worker came free in time; `retry_after` is in seconds."""
 
     status, outcome = 503, "busy"
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class TooManyQueries(Busy):
+    """This client has as many queries running and waiting as one client may have (RFC 6585, 4)."""
+
+    status, outcome = 429, "unfair"
 
 
 class EngineDown(EngineError):
@@ -139,14 +157,14 @@ class Engine(Protocol):
         named_graphs: Sequence[str] = (),
         timeout: float | None = None,
         memory: int | None = None,
-        public: bool = False,
+        gone: Callable[[], bool] | None = None,
     ) -> Answer:
         """Run a query and give its answer.
 
         `formats` says how to write each kind of answer (without it: JSON results, N-Triples); a kind that is missing
         raises NotAcceptable. Without graphs the default graph is the union of all. `timeout` is in seconds, `memory`
-        in MiB; without them the settings' limits hold. `public` marks a stranger's query: those never take the worker
-        kept for our own pages. Raises an EngineError.
+        in MiB; without them the settings' limits hold. `gone` is asked while the query runs: once it says True nobody
+        waits for the answer any more, and the query is ended. Raises an EngineError.
         """
 
     def alive(self) -> bool:

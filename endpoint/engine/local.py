@@ -9,6 +9,7 @@ import json
 import logging
 import math
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, cast
@@ -24,23 +25,24 @@ from typing import IO, Any, cast
 import endpoint.engine as errors
 from endpoint.engine import (
     DEFAULT_FORMATS,
+    Abandoned,
     Answer,
     Busy,
     EngineDown,
     EngineError,
     Formats,
     QueryMemory,
-    QueryRefused,
     QueryTimeout,
 )
-from endpoint.engine.worker import CHUNK
+from endpoint.engine.frames import CHUNK
 from endpoint.settings import Settings
 
 log = logging.getLogger("cupola")
 
-WORKER = Path(__file__).with_name("worker.py")
+WORKER = Path(__file__).with_name("__main__.py")
 # MiB the second net (RLIMIT_DATA) leaves above the watched limit: it counts stacks and arenas that are not resident.
 SLACK_MIB = 256
+QUICK = 1.0  # seconds: a query whose worker was killed within them is asked again
 TICK = 0.025  # seconds between two looks of the watchdog
 PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / 2**20
 
@@ -48,22 +50,23 @@ PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / 2**20
 class Process:
     """One worker process, and the query it is at."""
 
-    def __init__(self, store: Path, memory: int, size: int) -> None:
+    def __init__(self, engine: str, store: Path, memory: int, size: int) -> None:
         # -P: the script's own folder is no place to import from.
-        command = [sys.executable, "-P", str(WORKER), str(store), str(memory + SLACK_MIB), str(size)]
+        command = [sys.executable, "-P", str(WORKER), engine, str(store), str(memory + SLACK_MIB), str(size)]
         # A file, not a pipe: nobody need read it, and it cannot fill up.
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in kill)
         quiet = {**os.environ, "RUST_BACKTRACE": "0"}  # a backtrace costs a second, and tells us nothing
         pipe = subprocess.PIPE
-        self.popen = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self.errors, env=quiet)
+        # In a process group of its own: a Ctrl-C in the terminal is for the server, which ends its workers in order.
+        self.popen = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self.errors, env=quiet, process_group=0)
         self.statm = _open_statm(self.popen.pid)
         self.requests = cast("IO[bytes]", self.popen.stdin)
         self.answers = cast("IO[bytes]", self.popen.stdout)
         self.ready = False
-        self.public = False
         self.deadline = math.inf  # of the query under way, on the monotonic clock
         self.timeout = math.inf  # seconds given to it
         self.memory = memory  # MiB given to it
+        self.gone: Callable[[], bool] | None = None  # whether who asked has gone away
         self.ended_for: type[EngineError] | None = None
 
     def send(self, request: dict[str, Any]) -> None:
@@ -89,13 +92,19 @@ class Process:
             raise EOFError
         return head[:1], payload
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether somebody ended it by SIGKILL: us for a limit, the system, an operator."""
+        return self.popen.returncode == -signal.SIGKILL
+
     def resident(self) -> float:
-        """Resident memory in MiB; 0 where the system does not tell (only Linux has /proc)."""
+        """Memory of its own in MiB, mapped files left out; 0 where the system does not tell (only Linux has /proc)."""
         if self.statm is None:
             return 0.0
         try:
-            return int(os.pread(self.statm, 100, 0).split()[1]) * PAGE_MIB
-        except (ProcessLookupError, IndexError):  # it has just ended
+            resident, shared = os.pread(self.statm, 100, 0).split()[1:3]
+            return (int(resident) - int(shared)) * PAGE_MIB
+        except (ProcessLookupError, ValueError):  # it has just ended
             return 0.0
 
     def last_words(self) -> str:
@@ -185,12 +194,12 @@ class LocalEngine:
     def __init__(self, store: Path, settings: Settings) -> None:
         self.store, self.settings = store, settings
         self.lock = threading.Lock()
-        # Who waits for what: a worker for our own queries, one for a stranger's, the watchdog for work.
-        self.own_turn, self.public_turn, self.work = (threading.Condition(self.lock) for _ in range(3))
+        # Who waits for what: queries for a worker, the watchdog for work.
+        self.free, self.work = threading.Condition(self.lock), threading.Condition(self.lock)
         self.waiting = 0
         self.closed = False
         self.counts: Counter[str] = Counter()
-        # One more than strangers may use: pages and resources are answered whatever runs at /sparql.
+        # One more than strangers may use (endpoint.turns): pages are answered whatever runs at /sparql.
         self.idle = [self._start() for _ in range(settings.workers + 1)]
         self.busy: set[Process] = set()
         threading.Thread(target=self._watch, name="query-watchdog", daemon=True).start()
@@ -204,13 +213,9 @@ class LocalEngine:
         named_graphs: Sequence[str] = (),
         timeout: float | None = None,
         memory: int | None = None,
-        public: bool = False,
+        gone: Callable[[], bool] | None = None,
     ) -> Answer:
         """Run a query on a worker; see Engine.query."""
-        if len(text) > self.settings.max_query_length:
-            raise QueryRefused(
-                f"The query is {len(text)} characters long; at most {self.settings.max_query_length} are allowed."
-            )
         formats = DEFAULT_FORMATS if formats is None else formats
         request = {
             "text": text,
@@ -219,19 +224,31 @@ class LocalEngine:
             "named_graphs": list(named_graphs),
         }
         asked = time.monotonic()
-        process = self._take(public, timeout or self.settings.query_timeout, memory or self.settings.query_memory)
-        began = time.monotonic()
-        running = Running(self, process)
-        try:
-            kind: Any = running.start(request)
-        except BaseException:
-            running.close()
-            raise
+        limits = timeout or self.settings.query_timeout, memory or self.settings.query_memory
+        for left in reversed(range(self.settings.workers + 2)):
+            process = self._take(*limits, gone)
+            began = time.monotonic()
+            try:
+                running, kind = self._begun(process, request)
+                break
+            except EngineDown:
+                # Ended by somebody else while nothing is sent yet: not the query's doing, and it is asked again.
+                if not left or not process.was_killed or time.monotonic() - began > QUICK:
+                    raise
         answer = Answer(formats[kind], kind, running, seconds=time.monotonic() - began)
         answer.timings = {"wait": began - asked, "query": answer.seconds}
         if running.over:
             answer.size = sum(map(len, running.held))
         return answer
+
+    def _begun(self, process: Process, request: dict[str, Any]) -> tuple[Running, Any]:
+        """A query that has begun on a worker, and the kind of its answer. Raises an EngineError."""
+        running = Running(self, process)
+        try:
+            return running, running.start(request)
+        except BaseException:
+            running.close()
+            raise
 
     def alive(self) -> bool:
         """Whether a worker answers ASK {}."""
@@ -246,6 +263,7 @@ class LocalEngine:
             return {
                 "worker_restarts_total": self.counts["restarts"],
                 "workers_busy": len(self.busy),
+                "workers_memory_bytes": sum(p.resident() for p in (*self.idle, *self.busy)) * 2**20,
                 "queries_waiting": self.waiting,
             }
 
@@ -254,7 +272,7 @@ class LocalEngine:
         with self.lock:
             self.closed = True
             idle, self.idle = self.idle, []
-            for waiting in (self.own_turn, self.public_turn, self.work):
+            for waiting in (self.free, self.work):
                 waiting.notify_all()
         for process in idle:
             process.kill()
@@ -277,7 +295,7 @@ class LocalEngine:
         fat = process.resident() > process.memory / 2
         with self.lock:
             self.busy.discard(process)
-            process.deadline = math.inf
+            process.deadline, process.gone = math.inf, None
             keep = not (fat or self.closed or process.ended_for)
             if keep:
                 self._now_idle(process)
@@ -295,7 +313,7 @@ class LocalEngine:
         return process.ended_for(text or _limit_text(process.ended_for, process))
 
     def _start(self) -> Process:
-        return Process(self.store, self.settings.query_memory, self.settings.max_answer_size)
+        return Process(self.settings.engine, self.store, self.settings.query_memory, self.settings.max_answer_size)
 
     def _replace(self, process: Process) -> None:
         process.kill()
@@ -309,39 +327,28 @@ class LocalEngine:
             fresh.kill()
 
     def _now_idle(self, process: Process) -> None:
-        # One of each kind is woken: whichever may not take it goes on waiting.
         self.idle.append(process)
-        self.own_turn.notify()
-        self.public_turn.notify()
+        self.free.notify()
 
-    def _take(self, public: bool, timeout: float, memory: int) -> Process:
-        """An idle worker, waiting for one in a queue of bounded length for a bounded time."""
+    def _take(self, timeout: float, memory: int, gone: Callable[[], bool] | None) -> Process:
+        """An idle worker, waiting a bounded time for one."""
         until = time.monotonic() + self.settings.queue_timeout
         with self.lock:
-            if self.waiting >= self.settings.queue_length:
-                raise self._busy()
             self.waiting += 1
             try:
-                while not (self.idle and (not public or sum(p.public for p in self.busy) < self.settings.workers)):
+                while not self.idle:
                     left = until - time.monotonic()
                     if self.closed or left <= 0:
-                        raise self._busy()
-                    (self.public_turn if public else self.own_turn).wait(left)
+                        raise Busy("Every worker is taken; try again in a few seconds.", retry_after=1)
+                    self.free.wait(left)
             finally:
                 self.waiting -= 1
             process = self.idle.pop()  # the one used last: its caches are warm
-            process.public = public
-            process.timeout, process.memory = timeout, memory
+            process.timeout, process.memory, process.gone = timeout, memory, gone
             process.deadline = time.monotonic() + timeout
             self.busy.add(process)
             self.work.notify()
             return process
-
-    def _busy(self) -> Busy:
-        return Busy(
-            f"All {self.settings.workers} places for queries are taken; try again in a few seconds.",
-            retry_after=max(1, math.ceil(self.settings.queue_timeout)),
-        )
 
     def _watch(self) -> None:
         """Kill whatever passes its limits, until the engine is closed and its last query over."""
@@ -359,6 +366,8 @@ class LocalEngine:
                         process.ended_for = QueryTimeout
                     elif process.resident() > process.memory:
                         process.ended_for = QueryMemory
+                    elif process.gone is not None and process.gone():
+                        process.ended_for = Abandoned
                     else:
                         continue
                     process.popen.kill()

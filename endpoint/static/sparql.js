@@ -1,5 +1,6 @@
 // The SPARQL form's table: asks /sparql in place and shows the answer under the form.
-// Without this file the form still works: it is a plain GET in the format chosen.
+// Without this file the form still works: it is a plain GET in the format chosen. editor.js, where it is there, shows
+// the answer in its own way.
 "use strict";
 
 (() => {
@@ -32,6 +33,7 @@
     if (base && iri.startsWith(`${base}id/`)) return `${root}/doc/${iri.slice(base.length + 3)}${carried}`;
     return /^https?:\/\//i.test(iri) ? iri : null;
   };
+  form.address = address;
   const cell = (term) => {
     if (!term) return element("td", "");
     const td = element("td");
@@ -64,6 +66,15 @@
     const cut = rows.length > SHOWN ? [element("p", word("shownRows").replace("{n}", count(SHOWN)))] : [];
     return [...cut, made];
   };
+  // The element that shows an answer; editor.js puts its own in place of it.
+  form.showAnswer = (text, type) => {
+    if (!type.includes("sparql-results+json")) return element("pre", text);
+    const found = JSON.parse(text);
+    if ("boolean" in found) return element("p", word(found.boolean ? "yes" : "no"));
+    const shown = document.createDocumentFragment();
+    shown.append(...table(found));
+    return shown;
+  };
   const failure = (title, detail) => {
     const box = element("p", title);
     box.className = "notice";
@@ -74,6 +85,7 @@
     if (format.value !== "") return; // a file: let the browser ask for it
     event.preventDefault();
     show(element("p", word("running")));
+    const began = performance.now();
     try {
       const response = await fetch(endpoint, {
         method: "POST",
@@ -81,16 +93,12 @@
         body: new URLSearchParams({ query: form.elements.query.value }),
       });
       const type = response.headers.get("Content-Type") || "";
+      const text = await response.text();
       if (!response.ok) {
-        const text = await response.text();
         const said = type.includes("json") ? JSON.parse(text) : { detail: text };
         failure(said.title || word("failed"), said.detail || "");
-      } else if (type.includes("sparql-results+json")) {
-        const found = await response.json();
-        if ("boolean" in found) show(element("p", word(found.boolean ? "yes" : "no")));
-        else show(...table(found));
       } else {
-        show(element("pre", await response.text()));
+        show(form.showAnswer(text, type, performance.now() - began));
       }
       result.scrollIntoView({ block: "start" });
     } catch (error) {

@@ -80,6 +80,9 @@ def build_release(releases: Path, name: str = "2026-01-02T030405Z", *, merged: b
     (folder / "catalog.ttl").write_text(
         f"@prefix dcat: <http://www.w3.org/ns/dcat#> .\n<{BASE}catalog> a dcat:Catalog .\n"
     )
+    (folder / "void.ttl").write_text(
+        f"@prefix void: <http://rdfs.org/ns/void#> .\n<{BASE}id/dataset> a void:Dataset .\n"
+    )
     (folder / "tables" / "prova.parquet").write_bytes(b"PAR1 stands for a table PAR1")
     licence = "https://creativecommons.org/licenses/by/4.0/"
     source = {"id": "prova", "title": {"it": "Prova", "en": "Trial"}, "publisher": "Nessuno", "licence": licence}
@@ -190,7 +193,7 @@ except CannotListen as error:
 
 def start_server(releases: Path, **settings: object) -> Server:
     """Start a server on a free port and wait until it answers."""
-    options = repr({"port": 0, **settings})
+    options = repr({"port": 0, "stop_timeout": 0.5, **settings})
     process = subprocess.Popen([sys.executable, "-c", START, releases, options], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     return Server(process, process.stdout.readline().strip())
@@ -239,7 +242,13 @@ def server(releases: Path) -> Iterator[Server]:
 def strict(releases: Path) -> Iterator[Server]:
     """A server with tight limits: two seconds, 300 MiB, 4 MiB of answer."""
     server = start_server(
-        releases, query_timeout=2.0, query_memory=300, max_answer_size=4, queue_timeout=1.0, max_query_length=20_000
+        releases,
+        query_timeout=2.0,
+        query_memory=300,
+        max_answer_size=4,
+        queue_timeout=1.0,
+        max_query_length=20_000,
+        client_queries=2,
     )
     yield server
     server.stop()

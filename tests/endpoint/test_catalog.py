@@ -1,8 +1,7 @@
-"""What the endpoint says to machines: catalogue, dumps, sitemap, health, metrics; and how it changes releases."""
+"""What the endpoint says to machines: catalogue, dumps, sitemap; and how it changes releases."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import subprocess
 import time
@@ -71,15 +70,6 @@ def test_only_what_a_release_lists_can_be_had(name: str, server: Server) -> None
     assert server.get(f"/dumps/{name}").status_code == 404
 
 
-def test_a_graph_is_its_dump_or_rdf(server: Server) -> None:
-    to_dump = server.get("/graph/quality")
-    assert (to_dump.status_code, to_dump.headers["Location"]) == (303, "/dumps/data/quality.nq.gz")
-    lines = gzip.decompress(server.get(to_dump.headers["Location"]).content).decode().splitlines()
-    turtle = server.get("/graph/quality", "text/turtle")
-    assert len(rdflib.Graph().parse(data=turtle.text, format="turtle")) == len(lines) > 9
-    assert server.get("/graph/none").status_code == 404
-
-
 def test_a_release_tells_of_itself(server: Server, release: Path) -> None:
     assert server.get(f"/release/{release.name}").json()["id"] == release.name
     assert server.get(f"/release/{release.name}", "text/turtle").headers["Content-Type"].startswith("text/turtle")
@@ -104,20 +94,6 @@ def test_public_url_is_what_the_world_is_told(start: Start, releases: Path) -> N
     server = start(releases, public_url="https://dati.example.it/")
     assert "https://dati.example.it/doc/operation/prova/AA1.1.1.a" in server.get("/sitemap.xml").text
     assert "<https://dati.example.it/sparql>" in server.get("/sparql", "application/n-triples").text
-
-
-def test_health_and_metrics_tell_the_state(server: Server, release: Path) -> None:
-    health = server.get("/health")
-    assert health.status_code == 200
-    assert health.json() == {"status": "ok", "release": release.name, "engine": True}
-    server.ask("ASK {}")
-    server.ask("nonsense")
-    lines = server.get("/metrics").text.splitlines()
-    values = {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
-    assert values['cupola_queries_total{outcome="answered"}'] >= 1
-    assert values['cupola_queries_total{outcome="syntax"}'] >= 1
-    assert values['cupola_requests_total{route="catalog.health",status="200"}'] >= 1
-    assert "cupola_worker_restarts_total" in values
 
 
 def test_a_new_release_is_served_without_a_restart_and_without_an_error(

@@ -182,7 +182,7 @@ def test_nothing_in_a_page_needs_more_than_the_content_security_policy_gives(sit
             if tag == "script":
                 assert attributes.get("type") == "application/ld+json" or attributes.get("src"), address
             loaded = attributes.get("src") or (attributes.get("href") if tag in ("use", "link") else None)
-            if loaded and not (tag == "link" and attributes.get("rel") in ("canonical", "alternate")):
+            if loaded and not (tag == "link" and attributes.get("rel") in ("canonical", "alternate", "describedby")):
                 assert loaded.startswith("/static/"), (address, loaded)
 
 

@@ -261,7 +261,7 @@ def test_any_web_page_may_read_the_data(server: Server) -> None:
 def test_answers_carry_the_security_headers(server: Server) -> None:
     page = server.get(f"/doc/{FIRST}", "text/html")
     assert page.headers["X-Content-Type-Options"] == "nosniff"
-    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    assert "default-src 'none'; script-src 'self'" in page.headers["Content-Security-Policy"]
 
 
 def test_the_ontology_is_rdf_for_programs_and_a_page_for_readers(server: Server) -> None:

@@ -52,11 +52,10 @@ def test_the_three_ways_of_asking_give_the_same_answer(server: Server) -> None:
 
 def test_letters_beyond_ascii_arrive_whole_each_way(server: Server) -> None:
     query = 'SELECT ?t { VALUES ?t { "società — €" } }'
-    latin = 'SELECT ?t { VALUES ?t { "società" } }'
     for answer in (server.ask(query), post(server, {"query": query}, None)):
         assert answer.json()["results"]["bindings"][0]["t"]["value"] == "società — €"
-    answer = post(server, latin.encode("latin-1"), "application/sparql-query; charset=iso-8859-1")
-    assert answer.json()["results"]["bindings"][0]["t"]["value"] == "società"
+    # The Protocol knows no other charset for a query (2.1.3): nothing is guessed.
+    assert post(server, query.encode("cp1252"), "application/sparql-query; charset=cp1252").status_code == 415
 
 
 def test_select_can_be_read_in_every_format(server: Server) -> None:
@@ -162,7 +161,7 @@ def test_the_dataset_of_the_request_wins_over_that_of_the_query(server: Server) 
         (403, lambda s: post(s, b"CLEAR ALL", "application/sparql-update")),
         (403, lambda s: s.ask("# a comment\nPREFIX x: <http://x.example/> INSERT DATA { x:a x:b x:c }")),
         (403, lambda s: s.ask("SELECT * { SERVICE <http://127.0.0.1:9/> { ?s ?p ?o } }")),
-        (403, lambda s: post(s, {"query": "ASK {} #" + "x" * 100_000}, None)),
+        (413, lambda s: post(s, {"query": "ASK {} #" + "x" * 100_000}, None)),
         (413, lambda s: post(s, {"query": "ASK {} #" + "x" * 2_000_000}, None)),
         (415, lambda s: post(s, b"ASK {}", "text/plain")),
         (415, lambda s: post(s, b"ASK {}", None)),
