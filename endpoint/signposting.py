@@ -14,6 +14,7 @@ from endpoint.service import Service
 TYPES = {".gz": "application/gzip", ".parquet": "application/vnd.apache.parquet"}
 ABOUT_PAGE = "https://schema.org/AboutPage"
 DATASET = "https://schema.org/Dataset"
+_DESCRIBING = ("turtle", "jsonld")  # the forms that are named; the others can be negotiated
 
 
 def register(app: Flask, service: Service) -> None:
@@ -36,16 +37,18 @@ def register(app: Flask, service: Service) -> None:
 
 
 def home(release: Release) -> list[str]:
-    """Of the whole: what describes it, its files, its licences."""
+    """Of the whole: what describes it, its licences. Its files are told by the page of each dataset: there may be many,
+    and proxies take headers of four kilobytes (nginx's proxy_buffer_size).
+    """
     root = request.root_path
     links = [_link(release.base, "cite-as"), _link(ABOUT_PAGE, "type"), _link(DATASET, "type")]
     for place in ("/catalog", "/.well-known/void"):
         links += [
             f'<{root}{place}?format={fmt.extension}>; rel="describedby"; type="{fmt.media_type}"'
             for fmt in formats.of("graph")
+            if fmt.name in _DESCRIBING
         ]
     links.append(_link(f"{root}/.well-known/api-catalog", "api-catalog"))
-    links += [_link(f"{root}/dumps/{graph['file']}", "item", TYPES[".gz"]) for graph in release.manifest["graphs"]]
     return links + [_link(licence, "license") for licence in sorted(set(release.licences.values()))]
 
 
