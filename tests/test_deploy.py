@@ -42,8 +42,9 @@ def test_the_unit_runs_a_command_that_exists_with_settings_that_exist(deploy: Pa
     assert Path(program).name == "cupola"
     assert command in main.commands
     assert Path(program).is_relative_to(told["WorkingDirectory"][0])
-    named = dict(pair.split("=") for pair in told["Environment"][0].split())
-    assert named.keys() <= SETTINGS.keys()
+    named = dict(pair.split("=") for line in told["Environment"] for pair in line.split())
+    assert {name for name in named if name.startswith("CUPOLA_")} <= SETTINGS.keys()
+    assert {name for name in named if not name.startswith("CUPOLA_")} == {"MALLOC_ARENA_MAX"}  # the C library's
     endpoint.settings.Settings(log_format=named["CUPOLA_LOG_FORMAT"])
     assert float(told["TimeoutStopSec"][0]) > float(named["CUPOLA_STOP_TIMEOUT"])
     assert any(Path(named["CUPOLA_RELEASES"]).is_relative_to(path) for path in told["ReadOnlyPaths"][0].split())
