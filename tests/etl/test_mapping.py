@@ -121,7 +121,7 @@ def morph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """The folder in which Morph-KGC was run on each case that is tested."""
     python = PEERS / "bin" / "python"
     if not python.is_file():
-        pytest.skip(f"needs Morph-KGC in {PEERS.name} (make peers), or where CUPOLA_PEERS says")
+        pytest.skip(f"needs Morph-KGC in {PEERS.name} (make install-dev), or where CUPOLA_PEERS says")
     tests = (item for item in request.session.items if isinstance(item, pytest.Function))
     params = [test.callspec.params for test in tests if "morph" in test.fixturenames]
     asked = [case for case in CASES if any(each["case"] == case for each in params)]

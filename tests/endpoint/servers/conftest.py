@@ -1,4 +1,4 @@
-"""Two servers of others, started for real: Oxigraph's (from PyPI) and Apache Jena Fuseki (by `make peers`)."""
+"""Two servers of others, started for real: Oxigraph's (from PyPI) and Apache Jena Fuseki (by `make install-dev`)."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def fuseki(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Fuseki with the datasets of fuseki.ttl, in memory; gives its address."""
     java = shutil.which("java")
     if java is None or not FUSEKI.is_file():
-        pytest.skip("needs Java and Apache Jena Fuseki (`make peers`), which are not both on this machine")
+        pytest.skip("needs Java and Apache Jena Fuseki (`make install-dev`), which are not both on this machine")
     folder, port = tmp_path_factory.mktemp("fuseki"), free_port()
     # The C1 compiler and one thread of garbage collection: started fast, on a machine with little.
     command = [java, "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", str(FUSEKI)]
